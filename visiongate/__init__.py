@@ -1,0 +1,3 @@
+"""Visiongate: computer vision on your own machine, behind one secure API."""
+
+__version__ = "0.1.0"
