@@ -46,7 +46,11 @@ class Settings(BaseSettings):
     port: int = Field(5000, ge=0, le=65535, description="Port to listen on; plain PORT works too.")
     workers: int = Field(1, ge=1, le=256, description="Server processes. One uses all cores.")
     threads: int = Field(
-        32, ge=1, le=1024, description="Requests read and answered at once, per process."
+        0,
+        ge=0,
+        le=1024,
+        description="Requests read and answered at once, per process; "
+        "0: as many as may compute and wait, and some more.",
     )
     shutdown_seconds: float = Field(30.0, gt=0, description="How long SIGTERM waits for what runs.")
     trusted_proxies: int = Field(

@@ -183,8 +183,9 @@ class DetectorInfo:
 
     ``needs`` is ``"picture"`` for a whole picture or ``"faces"`` for aligned square crops,
     ``crop_size`` pixels wide, of the faces that the face detector found; then each crop's best
-    detection becomes the face's attribute under ``name``. ``shares`` names a group of
-    detectors that answer from one backbone.
+    detection becomes the face's attribute under ``name``. ``probe_label`` is what it must
+    find in a portrait of a woman (``visiongate/probe.jpg``) before it counts as ready; None asks
+    only that it answers.
     """
 
     name: str
@@ -195,7 +196,7 @@ class DetectorInfo:
     crop_size: int = 0
     sensitive: bool = False
     default_confidence: float = 0.5
-    shares: str | None = None
+    probe_label: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or not self.name.islower():

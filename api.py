@@ -1,0 +1,142 @@
+"""Serve the gateway: ``python api.py``, or ``api:app`` for any WSGI server.
+
+Runs gunicorn with threads (waitress on Windows), never Flask's development server. SIGTERM
+lets running requests finish. Importing this module builds nothing; ``app`` is built when it
+is first asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from visiongate.errors import VisiongateError
+from visiongate.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+_MEMORY_FOLDER = "/dev/shm"  # noqa: S108 - where a heartbeat file never waits for a disk
+_SPARE_THREADS = 14
+"""Threads beyond those that compute or wait, so that health checks and logins get through."""
+
+
+def build() -> Flask:
+    """Build the application and start its background work, from the settings."""
+    from visiongate.services import build_services
+    from visiongate.web.app import create_app
+
+    settings = load_settings()
+    services = build_services(settings)
+    app = create_app(settings, services)
+    services.start()
+    app.extensions["visiongate"] = services
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    if name != "app":
+        raise AttributeError(name)
+    app = build()
+    globals()["app"] = app
+    return app
+
+
+def main() -> int:
+    """Serve until told to stop; return the exit status."""
+    try:
+        settings = load_settings()
+        _say_how_to_begin(settings)
+    except VisiongateError as error:
+        print(f"visiongate: {error.detail}", file=sys.stderr)
+        return 1
+    if sys.platform == "win32":
+        return _serve_waitress(settings)
+    return _serve_gunicorn(settings)
+
+
+def _say_how_to_begin(settings: Settings) -> None:
+    from visiongate.services import build_users
+
+    store, _ = build_users(settings)
+    if not store.list():
+        print(
+            "No user exists yet. Add one, in another terminal if you like:  python adduser.py",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _threads(settings: Settings) -> int:
+    from visiongate.services import cores
+
+    return settings.threads or (
+        (settings.concurrency or cores()) + settings.max_waiting + _SPARE_THREADS
+    )
+
+
+def _serve_gunicorn(settings: Settings) -> int:
+    if settings.workers > 1 and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        # prometheus_client reads this when it is imported; workers add up their counts there.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="visiongate-metrics-")
+
+    from gunicorn.app.base import BaseApplication
+
+    class Server(BaseApplication):  # type: ignore[misc]
+        def load_config(self) -> None:
+            options = {
+                "bind": f"{settings.host}:{settings.port}",
+                "workers": settings.workers,
+                "worker_class": "gthread",
+                "threads": _threads(settings),
+                "graceful_timeout": int(settings.shutdown_seconds) or 1,
+                "timeout": 120,
+                "keepalive": 15,
+                "reload": settings.debug,
+                "worker_tmp_dir": _MEMORY_FOLDER if Path(_MEMORY_FOLDER).is_dir() else None,
+                "loglevel": settings.log_level,
+                "worker_exit": _worker_exit,
+                "child_exit": _child_exit,
+                "proc_name": "visiongate",
+            }
+            for name, value in options.items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Flask:
+            return build()
+
+    Server().run()
+    return 0
+
+
+def _worker_exit(_server: object, worker: Any) -> None:
+    services = getattr(worker.wsgi, "extensions", {}).get("visiongate")
+    if services is not None:
+        services.close()
+
+
+def _child_exit(_server: object, worker: Any) -> None:
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        from prometheus_client import multiprocess
+
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def _serve_waitress(settings: Settings) -> int:
+    import waitress
+
+    app = build()
+    try:
+        waitress.serve(
+            app, host=settings.host, port=settings.port, threads=_threads(settings), ident=None
+        )
+    finally:
+        app.extensions["visiongate"].close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

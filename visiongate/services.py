@@ -1,0 +1,191 @@
+"""The composition root: the one file that names concrete classes and wires them.
+
+Concrete classes are imported where they are made, so that the command line for users loads
+neither pictures nor detectors.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from visiongate.errors import DetectorDisabled, VisiongateError
+from visiongate.settings import Settings
+from visiongate.types import DetectorState, Device
+
+if TYPE_CHECKING:
+    from visiongate.contracts import (
+        Detector,
+        InferenceEngine,
+        ModelStore,
+        PictureStore,
+        RevocationStore,
+        UserStore,
+    )
+    from visiongate.keys import KeyRing
+    from visiongate.pipeline import Pipeline
+    from visiongate.registry import Entry, Registry
+    from visiongate.retention import Sweeper
+    from visiongate.types import Image
+    from visiongate.users import Users
+
+__all__ = ["Readiness", "Services", "build_services", "build_users", "cores"]
+
+_PROBE = Path(__file__).with_name("probe.jpg")
+_SECONDS_A_DAY = 86_400.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether every enabled detector has answered the probe; why not, for each that has not."""
+
+    detectors: Mapping[str, str | None]
+
+    @property
+    def ready(self) -> bool:
+        return all(reason is None for reason in self.detectors.values())
+
+
+@dataclass
+class Services:
+    """Everything that a request may need. Made by ``build_services``; closed once, at the end."""
+
+    settings: Settings
+    users: Users
+    user_store: UserStore
+    revocations: RevocationStore
+    keys: KeyRing
+    pictures: PictureStore | None
+    models: ModelStore
+    registry: Registry
+    engine: InferenceEngine
+    pipeline: Pipeline
+    device: Device
+    probe: Image
+    _sweeper: Sweeper | None = None
+    _loader: threading.Thread | None = field(default=None, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def detector(self, entry: Entry) -> Detector:
+        """Return the entry's detector, loaded. Raises as ``Entry.ready`` does."""
+        return entry.ready(self.models, self.device, self.probe)
+
+    def start(self) -> None:
+        """Start what runs in the background: sweeping, and loading where that is asked for."""
+        if self._sweeper is not None:
+            self._sweeper.start()
+        if self.settings.preload:
+            self.preload()
+
+    def preload(self) -> None:
+        """Load every enabled detector in the background, once; failures stay with entries."""
+        with self._lock:
+            if self._loader is None:
+                self._loader = threading.Thread(target=self._load_all, name="load", daemon=True)
+                self._loader.start()
+
+    def readiness(self) -> Readiness:
+        """Tell which enabled detectors have answered a picture of known content."""
+        self.preload()
+        reasons: dict[str, str | None] = {}
+        for entry in self.registry:
+            if entry.state is DetectorState.READY:
+                reasons[entry.name] = None
+            elif entry.state is not DetectorState.DISABLED:
+                reasons[entry.name] = entry.reason or "still loading"
+        return Readiness(reasons)
+
+    def close(self) -> None:
+        """Let what runs finish, then stop."""
+        self.engine.close()
+        if self._sweeper is not None:
+            self._sweeper.stop()
+
+    def _load_all(self) -> None:
+        for entry in self.registry:
+            try:
+                self.detector(entry)
+            except DetectorDisabled:
+                continue
+            except VisiongateError as error:
+                _log.warning("detector %s is not available: %s", entry.name, error.detail)
+
+
+def build_services(settings: Settings) -> Services:
+    """Wire the gateway for these settings; loads no model and opens no port.
+
+    Raises:
+        ConfigurationError: the settings contradict what is installed.
+        StoreUnavailable: the data folder cannot be used.
+    """
+    from db.revocations import TinyDBRevocationStore
+    from visiongate.engines.local import LocalEngine
+    from visiongate.imaging import Limits, decode
+    from visiongate.keys import KeyRing
+    from visiongate.models.store import FileModelStore
+    from visiongate.pipeline import Pipeline
+    from visiongate.registry import Registry
+    from visiongate.retention import FilePictureStore, Sweeper
+
+    concurrency = settings.concurrency or cores()
+    device = Device(settings.device, threads=cores(), streams=concurrency)
+    limits = Limits(settings.max_upload_bytes, settings.max_pixels)
+    store, users = build_users(settings)
+    pictures = None
+    if settings.retention == "on":
+        pictures = FilePictureStore(
+            settings.images_dir,
+            max_age_seconds=settings.retention_days * _SECONDS_A_DAY,
+            max_bytes=settings.retention_max_bytes,
+        )
+    registry = Registry.discover(settings.detectors, settings.detectors_disabled)
+    engine = LocalEngine(concurrency, settings.max_waiting)
+    models = FileModelStore(
+        settings.data_dir / "models", mirror=settings.model_mirror, offline=settings.offline
+    )
+    probe = decode(_PROBE.read_bytes(), Limits(1_000_000, 1_000_000)).pixels
+    return Services(
+        settings=settings,
+        users=users,
+        user_store=store,
+        revocations=TinyDBRevocationStore(settings.data_dir / "revoked.json"),
+        keys=KeyRing(settings.data_dir / "keys.json"),
+        pictures=pictures,
+        models=models,
+        registry=registry,
+        engine=engine,
+        pipeline=Pipeline(
+            registry,
+            engine,
+            limits,
+            ready=lambda entry: entry.ready(models, device, probe),
+            pictures=pictures,
+            deadline_seconds=settings.deadline_ms / 1000,
+            device=device.name,
+        ),
+        device=device,
+        probe=probe,
+        _sweeper=Sweeper(pictures, settings.sweep_seconds) if pictures is not None else None,
+    )
+
+
+def build_users(settings: Settings) -> tuple[UserStore, Users]:
+    """Wire the accounts alone, for the command line: no detector, no picture."""
+    from db.tinydb_store import TinyDBUserStore
+    from visiongate.users import Users
+
+    store = TinyDBUserStore(settings.data_dir / "users.json")
+    return store, Users(store, bcrypt_rounds=settings.bcrypt_rounds)
+
+
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
