@@ -1,0 +1,77 @@
+# Visiongate's commands. Each sets up what it needs by itself; `make` alone lists them.
+
+ifeq ($(OS),Windows_NT)
+BIN := Scripts
+else
+BIN := bin
+endif
+
+VENV := .venv
+RUN := $(VENV)/$(BIN)/python
+TRAINING_VENV := .venv-training
+PORT ?= 5000
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+# $(call environment,FOLDER,REQUIREMENTS): PYTHON=... names the interpreter for a new one.
+environment = python=$$(PYTHON="$(PYTHON)" sh tools/find-python) \
+	&& "$$python" tools/environment.py $(1) $(2)
+
+.PHONY: help setup demo serve test check bench train-faces pins clean
+.DEFAULT_GOAL := help
+
+help: ## list these commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' Makefile \
+		| awk '{ printf "  make %-12s", $$2; $$1 = $$2 = ""; sub(/^ +/, ""); print }'
+
+setup: $(VENV)/.ready ## make the environment in .venv (PYTHON=... to choose one)
+	@echo "Ready: $(VENV). Next: make demo, make test or make serve."
+
+demo: $(VENV)/.ready ## start a throw-away gateway, find a face in a photograph, stop
+	@$(RUN) examples/demo.py
+
+serve: $(VENV)/.ready ## leave the gateway running (PORT=5000)
+	@PORT="$(PORT)" $(RUN) api.py
+
+test: $(VENV)/.ready-dev ## run the tests (PYTEST_ARGS=...)
+	@$(RUN) -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.ready-dev ## ruff, strict mypy and the import rules
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(VENV)/$(BIN)/lint-imports
+
+bench: $(VENV)/.ready-bench ## measure speed and memory; results in bench/results
+	@$(RUN) -m bench $(BENCH_ARGS)
+
+train-faces: $(TRAINING_VENV)/.ready ## train gender and ethnicity (DATA=folder)
+	@test -n "$(DATA)" || { echo "Name the faces to train on: make train-faces DATA=folder" >&2; exit 2; }
+	@$(TRAINING_VENV)/$(BIN)/python -m training.train --data "$(DATA)" $(TRAIN_ARGS)
+
+pins: $(VENV)/.ready ## make requirements*.txt anew from requirements*.in
+	for list in requirements requirements-dev requirements-bench; do \
+		$(RUN) -m uv pip compile --upgrade --quiet --universal --python-version 3.10 \
+			--custom-compile-command "make pins" $$list.in --output-file $$list.txt || exit 1; \
+	done
+
+clean: ## remove environments and caches; users and kept pictures stay
+	rm -rf .venv .venv-training .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .hypothesis build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.ready: requirements.txt tools/environment.py
+	@$(call environment,$(VENV),requirements.txt)
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
+	@$(call environment,$(VENV),requirements-dev.txt)
+	@touch $@
+
+$(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.txt
+	@$(call environment,$(VENV),requirements-bench.txt)
+	@touch $@
+
+$(TRAINING_VENV)/.ready: training/requirements.txt tools/environment.py
+	@$(call environment,$(TRAINING_VENV),training/requirements.txt)
+	@touch $@
