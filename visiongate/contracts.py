@@ -7,7 +7,7 @@ implementation to the promises written here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -137,6 +137,16 @@ class UserStore(Protocol):
 
     def update(self, user: User) -> None:
         """Replace the account of the same name. Raises: UserNotFound."""
+        ...
+
+    def modify(self, username: str, change: Callable[[User], User]) -> User:
+        """Replace an account by what ``change`` makes of it, with no other change in between.
+
+        Returns the account as it is now. ``change`` may not rename it (ValueError).
+
+        Raises:
+            UserNotFound: and what ``change`` raises; then nothing was changed.
+        """
         ...
 
     def remove(self, username: str) -> None:

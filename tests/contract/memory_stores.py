@@ -1,0 +1,68 @@
+"""Stores that forget: the contracts' shortest implementations, for tests that need any store."""
+
+from __future__ import annotations
+
+import builtins
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from visiongate.errors import UserExists, UserNotFound
+from visiongate.types import User
+
+
+class MemoryUserStore:
+    def __init__(self) -> None:
+        self._users: dict[str, User] = {}
+        self._lock = threading.Lock()
+
+    def get(self, username: str) -> User:
+        try:
+            return self._users[username]
+        except KeyError:
+            raise UserNotFound(username) from None
+
+    def add(self, user: User) -> None:
+        with self._lock:
+            if user.username in self._users:
+                raise UserExists(user.username)
+            self._users[user.username] = user
+
+    def update(self, user: User) -> None:
+        self.modify(user.username, lambda _: user)
+
+    def modify(self, username: str, change: Callable[[User], User]) -> User:
+        with self._lock:
+            after = change(self.get(username))
+            if after.username != username:
+                raise ValueError("a change may not rename")
+            self._users[username] = after
+        return after
+
+    def remove(self, username: str) -> None:
+        with self._lock:
+            self.get(username)
+            del self._users[username]
+
+    def list(self) -> builtins.list[User]:
+        return [user for _, user in sorted(self._users.items())]
+
+
+class MemoryRevocationStore:
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._untils: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def revoke(self, ids: Iterable[str], until: float) -> bool:
+        wanted = set(ids)
+        if until <= self._clock():
+            return False
+        with self._lock:
+            good = not any(self.is_revoked(id_) for id_ in wanted)
+            for id_ in wanted:
+                self._untils[id_] = max(until, self._untils.get(id_, until))
+        return good
+
+    def is_revoked(self, *ids: str) -> bool:
+        return any(self._untils.get(id_, 0) > self._clock() for id_ in ids)
