@@ -54,6 +54,8 @@ class Entry:
             self.info: DetectorInfo | None = self.detector.info
             if self.info.name != name:
                 raise ValueError(f"it calls itself {self.info.name!r}")
+        except ConfigurationError:
+            raise
         except Exception as error:  # noqa: BLE001 - one broken plugin must not take the others along
             self.info = None
             self.detector = None

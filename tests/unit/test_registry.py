@@ -191,6 +191,15 @@ def test_a_name_that_no_detector_has_stops_the_start(kwargs: Any) -> None:
         Registry.discover(**kwargs)
 
 
+def test_a_wrong_option_value_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    def picky(*, size: int) -> Detector:
+        raise ConfigurationError(f"[detectors.fake] size = {size} is too small")
+
+    installed(monkeypatch, Point("fake", picky))
+    with pytest.raises(ConfigurationError, match="size = 3"):
+        Registry.discover({"fake": {"size": 3}})
+
+
 def test_an_option_that_a_detector_does_not_take_is_its_own_problem(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
