@@ -1,0 +1,1 @@
+"""Benchmarks: reports, never timed tests. ``make bench`` runs them; see ``bench/__main__.py``."""
