@@ -1,0 +1,183 @@
+"""The OpenVINO runtime answers each caller with the caller's own answer, and reports to nobody."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from visiongate.errors import ModelUnavailable
+from visiongate.runtimes.openvino import OpenVinoModel, Pixels, import_openvino
+from visiongate.types import Device
+
+# Runs with every way to the network closed, and a home folder that must stay empty.
+_QUIET = """
+import os, socket, subprocess, sys, threading
+
+def closed(*_args, **_kwargs):
+    raise AssertionError("something tried to reach the network")
+
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = closed
+subprocess.Popen.__init__ = closed
+from visiongate.runtimes.openvino import import_openvino
+
+assert "openvino" not in sys.modules, "importing the runtime's module must not load OpenVINO"
+before = threading.enumerate()
+openvino = import_openvino()
+assert openvino.Core().available_devices
+assert threading.enumerate() == before, threading.enumerate()
+assert not [name for name in sys.modules if name.startswith("openvino_telemetry.")]
+assert "openvino.tools.ovc" not in sys.modules
+from openvino.tools.ovc import convert_model, telemetry_utils
+assert telemetry_utils.tm.__name__ == "openvino.tools.ovc.telemetry_stub"
+assert threading.enumerate() == before, threading.enumerate()
+assert import_openvino() is openvino
+assert not os.listdir(os.environ["HOME"])
+"""
+
+
+def test_importing_openvino_reports_to_nobody(tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if k not in ("CI", "TF_BUILD")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _QUIET],
+        env={**environment, "HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)},
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def save(folder: Path, shape: list[int], build: Any) -> Path:
+    """Write a model of one float input called ``x``; ``build(opset, x)`` returns its outputs."""
+    ov = import_openvino()
+    x = ov.opset8.parameter(shape, np.float32, name="x")
+    x.output(0).set_names({"x"})
+    results = []
+    for i, node in enumerate(build(ov.opset8, x)):
+        node.output(0).set_names({f"y{i}"})
+        results.append(ov.opset8.result(node))
+    ov.save_model(ov.Model(results, [x], "small"), folder / "small.xml", compress_to_fp16=False)
+    return folder / "small.xml"
+
+
+@pytest.fixture
+def linear(tmp_path: Path) -> Path:
+    """y0 = 2 x + 1, y1 = -x, of any number of rows of three."""
+    return save(
+        tmp_path,
+        [-1, 3],
+        lambda op, x: [
+            op.add(op.multiply(x, np.float32(2)), np.float32(1)),
+            op.negative(x),
+        ],
+    )
+
+
+def test_run_returns_every_output_in_order(linear: Path) -> None:
+    model = OpenVinoModel(linear, Device(), precision="f32")
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    y0, y1 = model.run(x)
+    np.testing.assert_array_equal(y0, 2 * x + 1)
+    np.testing.assert_array_equal(y1, -x)
+    assert [(port.name, port.shape, port.dtype) for port in (*model.inputs, *model.outputs)] == [
+        (name, (-1, 3), np.dtype(np.float32)) for name in ("x", "y0", "y1")
+    ]
+
+
+def test_outputs_belong_to_the_caller(linear: Path) -> None:
+    model = OpenVinoModel(linear, Device(), precision="f32")
+    first = model.run(np.ones((1, 3), np.float32))
+    model.run(np.zeros((1, 3), np.float32))
+    np.testing.assert_array_equal(first[0], np.full((1, 3), 3))
+    first[0][:] = 7
+    assert not model.run(np.zeros((1, 3), np.float32))[1].any()
+
+
+@pytest.mark.parametrize("streams", [1, 2, 3])
+def test_each_of_many_threads_gets_its_own_answer(linear: Path, streams: int) -> None:
+    model = OpenVinoModel(linear, Device(threads=2, streams=streams), precision="f32")
+
+    def ask(number: int) -> bool:
+        x = np.full((1 + number % 5, 3), number, np.float32)
+        y0, y1 = model.run(x)
+        return np.array_equal(y0, 2 * x + 1) and np.array_equal(y1, -x)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(ask, range(1000)))
+
+
+def test_an_array_that_fails_does_not_use_up_a_place(linear: Path) -> None:
+    model = OpenVinoModel(linear, Device(streams=1), precision="f32")
+    for wrong in (np.zeros((1, 4), np.float32), np.zeros(3, np.float32), np.zeros((1, 3))):
+        with pytest.raises(ValueError, match=r"input 'x' takes float32 \(-1, 3\), got"):
+            model.run(wrong)
+    with pytest.raises(ValueError, match="has 1 inputs, got 2 arrays"):
+        model.run(np.zeros((1, 3), np.float32), np.zeros((1, 3), np.float32))
+    assert model.run(np.zeros((1, 3), np.float32))[0].tolist() == [[1, 1, 1]]
+
+
+def test_a_free_shape_can_be_fixed(linear: Path) -> None:
+    for shape in ([4, 3], {"x": [4, 3]}):
+        model = OpenVinoModel(linear, Device(), shape=shape)
+        assert model.inputs[0].shape == (4, 3)
+        with pytest.raises(ValueError, match=r"\(4, 3\), got float32 \(2, 3\)"):
+            model.run(np.zeros((2, 3), np.float32))
+
+
+@pytest.mark.parametrize("order", ["RGB", "BGR"])
+def test_pictures_are_fed_as_the_model_wants_them(tmp_path: Path, order: Any) -> None:
+    file = save(tmp_path, [1, 3, -1, -1], lambda op, x: [op.multiply(x, np.float32(1))])
+    mean, scale = (10.0, 20.0, 30.0), (2.0, 4.0, 8.0)
+    model = OpenVinoModel(
+        file, Device(), shape=[1, 3, 5, 7], pixels=Pixels(order, mean, scale), precision="f32"
+    )
+    picture = np.random.default_rng(0).integers(0, 256, (1, 5, 7, 3), dtype=np.uint8)
+    channels = picture if order == "RGB" else picture[..., ::-1]
+    expected = ((channels - np.array(mean)) / scale).transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(model.run(picture)[0], expected, rtol=1e-6)
+
+
+def test_what_runs_a_model_is_named(linear: Path) -> None:
+    version = import_openvino().__version__.split("-")[0]
+    assert OpenVinoModel(linear, Device(), precision="f32").runtime == f"openvino {version} f32"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="Linux alone tells affinities")
+def test_no_thread_is_tied_to_a_processor(linear: Path) -> None:
+    allowed = os.sched_getaffinity(0)
+    model = OpenVinoModel(linear, Device(threads=2, streams=2))
+    model.run(np.zeros((1, 3), np.float32))
+    threads = [int(name) for name in os.listdir("/proc/self/task")]  # noqa: PTH208
+    assert {frozenset(os.sched_getaffinity(thread)) for thread in threads} == {frozenset(allowed)}
+
+
+def test_what_cannot_be_loaded_is_unavailable_with_the_reason(linear: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"not a model")
+    with pytest.raises(ModelUnavailable, match=r"no model file .*absent\.onnx"):
+        OpenVinoModel(tmp_path / "absent.onnx", Device())
+    with pytest.raises(ModelUnavailable, match=r"cannot load .*broken\.onnx"):
+        OpenVinoModel(broken, Device())
+    with pytest.raises(ModelUnavailable, match=r"cannot load .*small\.xml"):
+        OpenVinoModel(linear, Device(), shape={"z": [1, 3]})
+    with pytest.raises(ModelUnavailable, match=r"for the device ABACUS: .*ABACUS"):
+        OpenVinoModel(linear, Device(name="ABACUS"))
+
+
+def test_onnx_and_tflite_run(weights: Path) -> None:
+    onnx = OpenVinoModel(
+        weights / "face_detection_yunet_2026may.onnx", Device(), shape=[1, 3, 64, 96]
+    )
+    outputs = onnx.run(np.zeros((1, 3, 64, 96), np.float32))
+    assert [output.shape for output in outputs] == [port.shape for port in onnx.outputs]
+    tflite = OpenVinoModel(weights / "mobilenet_v2_1.0_224_quant.tflite", Device())
+    assert tflite.inputs[0].dtype == np.uint8
+    assert tflite.run(np.zeros((1, 224, 224, 3), np.uint8))[0].shape == (1, 1001)

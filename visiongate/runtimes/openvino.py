@@ -1,0 +1,204 @@
+"""Load a model with OpenVINO and run it: ONNX, TFLite or OpenVINO's own IR; nothing else.
+
+OpenVINO reports each import to its makers unless told not to. Import it here, by
+``import_openvino``, and it cannot.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visiongate.errors import ModelUnavailable
+from visiongate.types import Device
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+__all__ = ["OpenVinoModel", "Pixels", "Port", "import_openvino"]
+
+_import_lock = threading.Lock()
+
+
+def import_openvino() -> ModuleType:
+    """Import OpenVINO with its usage reports made impossible, in this process and for good.
+
+    Importing it the plain way starts a thread that sends an event to an analytics service and
+    writes files into the user's home. A module that is None in ``sys.modules`` cannot be imported:
+    without ``openvino_telemetry`` OpenVINO uses the stub that it brings along. Its conversion
+    tools are held back during the import alone, because they take half of its time.
+    """
+    blocked = cast("dict[str, ModuleType | None]", sys.modules)
+    with _import_lock:
+        blocked["openvino_telemetry"] = None
+        if "openvino" in sys.modules:
+            return sys.modules["openvino"]
+        blocked["openvino.tools.ovc"] = None
+        try:
+            import openvino
+        finally:
+            del blocked["openvino.tools.ovc"]
+        return cast("ModuleType", openvino)
+
+
+@contextmanager
+def _reported_as_unavailable(what: str) -> Iterator[None]:
+    """Turn whatever OpenVINO raises while reading or compiling into ``ModelUnavailable``."""
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else "no reason given"
+        raise ModelUnavailable(f"{what}: {reason}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output of a model; -1 in ``shape`` is a size that is free."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """How a model wants its one picture, so that ``run`` can take RGB ``uint8`` ``(1, H, W, 3)``.
+
+    The model itself, then, takes float ``(1, 3, H, W)``, channels in ``order``, less ``mean`` and
+    divided by ``scale``, both in that order. The arithmetic becomes part of the network.
+    """
+
+    order: Literal["RGB", "BGR"] = "RGB"
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+class OpenVinoModel:
+    """A model, read and compiled once, that any number of threads may run at once.
+
+    ``runtime`` says what runs it, for ``ModelUse``: version, and the precision computed in.
+    ``shape`` fixes the first input's shape (or each named input's) where the file leaves it free,
+    in the model's own layout. ``pixels`` makes that input take pictures as they are.
+    ``precision`` None leaves the choice to the processor (bf16 where it has the units for it);
+    ``"f32"`` or ``"bf16"`` insists.
+
+    Raises:
+        ModelUnavailable: the file is absent or not a model, the shape does not fit it, or
+            the device is not there.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        device: Device,
+        *,
+        shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+        pixels: Pixels | None = None,
+        precision: str | None = None,
+    ) -> None:
+        ov = import_openvino()
+        if not path.is_file():
+            raise ModelUnavailable(f"There is no model file {path}.")
+        core = ov.Core()
+        with _reported_as_unavailable(f"OpenVINO cannot load {path}"):
+            model = core.read_model(path)
+            if shape is not None:
+                model.reshape(dict(shape) if isinstance(shape, Mapping) else list(shape))
+            if pixels is not None:
+                model = _taking_pixels(ov, model, pixels)
+        with _reported_as_unavailable(
+            f"OpenVINO cannot compile {path} for the device {device.name}"
+        ):
+            compiled = core.compile_model(model, device.name, _configuration(device, precision))
+        self.device = device
+        self.runtime = f"openvino {ov.__version__.split('-')[0]} {_precision(compiled)}".strip()
+        self.inputs = tuple(_port(port) for port in compiled.inputs)
+        self.outputs = tuple(_port(port) for port in compiled.outputs)
+        # A request holds its own inputs and outputs, so one request serves one thread at a time.
+        # Last in, first out: the memory used last is the one still in the processor's cache.
+        self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
+        for _ in range(max(1, device.streams)):
+            self._idle.put(compiled.create_infer_request())
+
+    def run(self, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+        """Return the outputs, in the order of ``outputs``, for one array for each input.
+
+        Waits for one of ``device.streams`` places. What is returned belongs to the caller.
+
+        Raises:
+            ValueError: the arrays do not fit ``inputs``.
+        """
+        self._check(arrays)
+        request = self._idle.get()
+        try:
+            request.infer(list(arrays), share_inputs=True, share_outputs=True)
+            return tuple(
+                np.array(request.get_output_tensor(i).data) for i in range(len(self.outputs))
+            )
+        finally:
+            self._idle.put(request)
+
+    def _check(self, arrays: Sequence[NDArray[Any]]) -> None:
+        if len(arrays) != len(self.inputs):
+            raise ValueError(f"the model has {len(self.inputs)} inputs, got {len(arrays)} arrays")
+        for array, port in zip(arrays, self.inputs, strict=True):
+            fits = array.ndim == len(port.shape) and all(
+                want in (-1, got) for want, got in zip(port.shape, array.shape, strict=False)
+            )
+            if not fits or array.dtype != port.dtype:
+                raise ValueError(
+                    f"input {port.name!r} takes {port.dtype} {port.shape}, "
+                    f"got {array.dtype} {array.shape}"
+                )
+
+
+def _configuration(device: Device, precision: str | None) -> dict[str, Any]:
+    configuration: dict[str, Any] = {"NUM_STREAMS": max(1, device.streams)}
+    if device.name == "CPU":
+        configuration["INFERENCE_NUM_THREADS"] = max(1, device.threads)
+        # Pinned, the single threads of two processes share one core while others idle.
+        configuration["ENABLE_CPU_PINNING"] = False
+    if precision is not None:
+        configuration["INFERENCE_PRECISION_HINT"] = precision
+    return configuration
+
+
+def _taking_pixels(ov: ModuleType, model: Any, pixels: Pixels) -> Any:
+    steps = ov.preprocess.PrePostProcessor(model)
+    source = steps.input()
+    source.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
+    source.model().set_layout(ov.Layout("NCHW"))
+    work = source.preprocess().convert_element_type(ov.Type.f32)
+    if pixels.order == "BGR":
+        work.reverse_channels()
+    if any(pixels.mean):
+        work.mean(list(pixels.mean))
+    if any(value != 1.0 for value in pixels.scale):
+        work.scale(list(pixels.scale))
+    return steps.build()
+
+
+def _precision(compiled: Any) -> str:
+    """Name the precision that the device computes in; empty where it does not say."""
+    try:
+        return str(compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
+    except RuntimeError:
+        return ""
+
+
+def _port(port: Any) -> Port:
+    shape = tuple(
+        int(dimension.get_length()) if dimension.is_static else -1
+        for dimension in port.partial_shape
+    )
+    return Port(min(port.names, default=""), shape, np.dtype(port.element_type.to_dtype()))
