@@ -1,0 +1,255 @@
+"""What the gateway answers, as types (for the specification) and as functions that build it.
+
+Building is plain dictionaries: an answer is on the way of every request. Confidences lie in
+[0, 1]; boxes are ``[x1, y1, x2, y2]`` in pixels of the upright picture.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from flask import Response
+from typing_extensions import NotRequired, TypedDict
+
+from visiongate.types import Attribute, Detection, DetectorReport, ModelUse, Report, Retained
+
+__all__ = [
+    "AttributeAnswer",
+    "DetectionAnswer",
+    "DetectorAnswer",
+    "FailureAnswer",
+    "ImageAnswer",
+    "ListItem",
+    "ModelAnswer",
+    "ReportAnswer",
+    "RetainedAnswer",
+    "detection_list",
+    "json_response",
+    "model_answer",
+    "report_answer",
+    "retained_answer",
+]
+
+
+class ListItem(TypedDict):
+    """One detection as the original mlapi wrote it.
+
+    ``type`` is what was found (``person``, ``face``); ``confidence`` a percentage with two
+    decimals (``"99.69%"``); ``box`` whole pixels.
+    """
+
+    type: str
+    label: str
+    confidence: str
+    box: list[int]
+    gender: NotRequired[str]
+    gender_confidence: NotRequired[str]
+
+
+class ImageAnswer(TypedDict):
+    """The picture as it was read; ``orientation_applied`` is the EXIF value, 1 for upright."""
+
+    width: int
+    height: int
+    format: str
+    orientation_applied: int
+    frames: int
+
+
+class AttributeAnswer(TypedDict):
+    """What a detector says of a face; ``probabilities`` by label, where the model gives them."""
+
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+
+
+class DetectionAnswer(TypedDict):
+    """One thing found, by which detector, and what others say of it by their names."""
+
+    detector: str
+    label: str
+    confidence: float
+    box: list[float]
+    landmarks: list[list[float]]
+    attributes: dict[str, AttributeAnswer]
+    probabilities: dict[str, float]
+
+
+class ModelAnswer(TypedDict):
+    """The model in use; ``sha256`` null for one without a weights file."""
+
+    name: str
+    sha256: str | None
+    runtime: str
+    licence: str
+
+
+class FailureAnswer(TypedDict):
+    """Why a detector gave no answer, with the code that a problem document would carry."""
+
+    code: str
+    detail: str
+
+
+class DetectorAnswer(TypedDict):
+    """What one detector did; ``milliseconds`` is wall time in the detector alone."""
+
+    name: str
+    model: ModelAnswer | None
+    device: str
+    milliseconds: float
+    failure: FailureAnswer | None
+
+
+class RetainedAnswer(TypedDict):
+    """A kept picture; times in RFC 3339, ``annotated`` null where there is no such copy."""
+
+    id: str
+    created: str
+    expires: str | None
+    urls: dict[str, str | None]
+
+
+class ReportAnswer(TypedDict):
+    """The full report."""
+
+    image: ImageAnswer
+    detections: list[DetectionAnswer]
+    detectors: list[DetectorAnswer]
+    warnings: list[str]
+    retained: RetainedAnswer | None
+
+
+def json_response(payload: object, status: int = 200) -> Response:
+    """Return ``payload`` as JSON, its members in the order that the types above give."""
+    body = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
+    return Response(body + "\n", status, mimetype="application/json")
+
+
+def detection_list(report: Report, judged_by: str | None = None) -> list[dict[str, Any]]:
+    """Return what was found as mlapi's list.
+
+    ``judged_by`` names a detector of face attributes whose own answer is wanted: its label and
+    confidence then stand for those of the face, and faces that it did not judge are left out.
+    """
+    items: list[dict[str, Any]] = []
+    for found in report.detections:
+        label, confidence = found.label, found.confidence
+        if judged_by is not None:
+            judgement = found.attributes.get(judged_by)
+            if judgement is None:
+                continue
+            label, confidence = judgement.label, judgement.confidence
+        item: dict[str, Any] = {
+            "type": found.label,
+            "label": label,
+            "confidence": _percent(confidence),
+            "box": list(found.box.as_pixels()),
+        }
+        for name, attribute in found.attributes.items():
+            item[name] = _MLAPI_GENDERS.get(attribute.label, attribute.label)
+            item[f"{name}_confidence"] = _percent(attribute.confidence)
+        items.append(item)
+    return items
+
+
+_MLAPI_GENDERS: Mapping[str, str] = {"male": "man", "female": "woman"}
+
+
+def report_answer(report: Report) -> ReportAnswer:
+    """Return the full report of one picture."""
+    picture = report.picture
+    return {
+        "image": {
+            "width": picture.width,
+            "height": picture.height,
+            "format": picture.format,
+            "orientation_applied": picture.orientation,
+            "frames": picture.frames,
+        },
+        "detections": [
+            _detection(one.name, found) for one in report.detectors for found in one.detections
+        ],
+        "detectors": [_detector(one) for one in report.detectors],
+        "warnings": list(report.warnings),
+        "retained": None if report.retained is None else retained_answer(report.retained),
+    }
+
+
+def retained_answer(kept: Retained) -> RetainedAnswer:
+    """Return where a kept picture can be fetched; paths, so that no Host header decides them."""
+    url = f"/api/v1/images/{kept.id}"
+    return {
+        "id": kept.id,
+        "created": _time(kept.created),
+        "expires": None if kept.expires is None else _time(kept.expires),
+        "urls": {
+            "original": url,
+            "annotated": f"{url}?annotated=true" if kept.annotated else None,
+        },
+    }
+
+
+def model_answer(model: ModelUse | None) -> ModelAnswer | None:
+    """Return which model it is, or None while there is none."""
+    if model is None:
+        return None
+    return {
+        "name": model.name,
+        "sha256": model.sha256,
+        "runtime": model.runtime,
+        "licence": model.licence,
+    }
+
+
+def _detection(detector: str, found: Detection) -> DetectionAnswer:
+    return {
+        "detector": detector,
+        "label": found.label,
+        "confidence": _round(found.confidence),
+        "box": [round(float(v), 2) for v in found.box.as_tuple()],
+        "landmarks": [[round(float(x), 2), round(float(y), 2)] for x, y in found.landmarks],
+        "attributes": {name: _attribute(said) for name, said in found.attributes.items()},
+        "probabilities": _probabilities(found.probabilities),
+    }
+
+
+def _attribute(said: Attribute) -> AttributeAnswer:
+    return {
+        "label": said.label,
+        "confidence": _round(said.confidence),
+        "probabilities": _probabilities(said.probabilities),
+    }
+
+
+def _detector(one: DetectorReport) -> DetectorAnswer:
+    failure = one.failure
+    return {
+        "name": one.name,
+        "model": model_answer(one.model),
+        "device": one.device,
+        "milliseconds": round(one.milliseconds, 3),
+        "failure": None if failure is None else {"code": failure.code, "detail": failure.detail},
+    }
+
+
+def _probabilities(given: Mapping[str, float]) -> dict[str, float]:
+    return {label: _round(value) for label, value in given.items()}
+
+
+def _percent(confidence: float) -> str:
+    return f"{confidence * 100:.2f}%"
+
+
+def _round(value: float) -> float:
+    """Round to a millionth; also makes a plain float of NumPy's."""
+    return round(float(value), 6)
+
+
+def _time(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
