@@ -1,0 +1,212 @@
+"""Read a request's options, wherever they came: query, form fields, JSON members, headers.
+
+An option may come twice only if both say the same. What is unknown or malformed is refused by
+name, never ignored: a misspelt ``min_confidence`` would otherwise change every answer silently.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Request
+
+from visiongate.errors import OptionInvalid, OptionUnknown
+from visiongate.types import PredictOptions
+
+__all__ = [
+    "COMMON",
+    "DetectOptions",
+    "picture_type",
+    "read_deadline",
+    "read_options",
+    "read_switch",
+]
+
+COMMON = ("min_confidence", "labels", "max_detections", "delete", "annotate")
+"""Options of every detect route."""
+
+_MOST_DETECTIONS = 1000
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class DetectOptions:
+    """The options of one request, checked.
+
+    ``annotate`` None leaves the choice to the Accept header; ``detectors`` is empty where none
+    was named. ``type`` and ``gender`` are mlapi's own.
+    """
+
+    predict: PredictOptions = field(default_factory=PredictOptions)
+    delete: bool = False
+    annotate: bool | None = None
+    detectors: tuple[str, ...] = ()
+    type: str = ""
+    gender: bool = False
+
+
+def read_options(given: Iterable[tuple[str, object]], allowed: Collection[str]) -> DetectOptions:
+    """Check the given (name, value) pairs against the options that this route takes.
+
+    JSON may give values in their own types, and null for an option that is not given.
+
+    Raises:
+        OptionUnknown: names the near ones.
+        OptionInvalid: malformed, out of range, or given twice with different values.
+    """
+    values: dict[str, Any] = {}
+    for name, raw in given:
+        if name not in allowed:
+            raise _unknown(str(name), allowed)
+        if raw is None:
+            continue
+        value = _PARSERS[name](name, raw)
+        if values.setdefault(name, value) != value:
+            raise OptionInvalid(f"Option {name!r} is given twice, with different values.")
+    predict = PredictOptions(
+        min_confidence=values.get("min_confidence"),
+        labels=values.get("labels"),
+        max_detections=values.get("max_detections", PredictOptions().max_detections),
+    )
+    return DetectOptions(
+        predict,
+        delete=values.get("delete", False),
+        annotate=values.get("annotate"),
+        detectors=values.get("detectors", ()),
+        type=values.get("type", ""),
+        gender=values.get("gender", False),
+    )
+
+
+def read_deadline(request: Request, longest_ms: int, now: float) -> float | None:
+    """Return the ``time.monotonic()`` that X-Deadline-Ms asks for; it only ever shortens.
+
+    Raises:
+        OptionInvalid: not a whole number of milliseconds, or zero.
+    """
+    text = request.headers.get("X-Deadline-Ms")
+    if text is None:
+        return None
+    digits = text.strip().lstrip("0")
+    if not (digits.isascii() and digits.isdigit()):
+        raise OptionInvalid(
+            f"Header X-Deadline-Ms must be a positive whole number, got {text[:32]!r}."
+        )
+    asked = int(digits[:12])  # enough for any deadline; Python refuses to read 4,300 digits
+    return now + min(asked, longest_ms) / 1000
+
+
+def read_switch(request: Request, name: str) -> bool:
+    """Return the one option that a route takes in its query, true or false (the default).
+
+    Raises:
+        OptionUnknown, OptionInvalid: as ``read_options``.
+    """
+    values = set()
+    for given, raw in request.args.items(multi=True):
+        if given != name:
+            raise _unknown(given, (name,))
+        values.add(_switch(name, raw))
+    if len(values) > 1:
+        raise OptionInvalid(f"Option {name!r} is given twice, with different values.")
+    return True in values
+
+
+def picture_type(request: Request, annotate: bool | None) -> str | None:
+    """Return the media type of the picture that the caller wants for an answer; None: JSON."""
+    pictures = ("image/jpeg", "image/png")
+    if annotate is False:
+        return None
+    if annotate:
+        return request.accept_mimetypes.best_match(pictures, "image/jpeg")
+    best = request.accept_mimetypes.best_match(("application/json", *pictures))
+    return best if best in pictures else None
+
+
+def _number(name: str, raw: object) -> float:
+    value = math.nan
+    if isinstance(raw, (int, float)) and not isinstance(raw, bool):
+        value = raw
+    elif isinstance(raw, str) and raw.isascii() and "_" not in raw:
+        with contextlib.suppress(ValueError):
+            value = float(raw)
+    if not 0.0 <= value <= 1.0:  # false for NaN too
+        raise _invalid(name, "a number from 0 to 1 (0.6 for 60 %)", raw)
+    return float(value)
+
+
+def _count(name: str, raw: object) -> int:
+    value = 0
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        value = raw
+    elif isinstance(raw, str) and raw.isascii() and raw.isdigit() and len(raw) <= 9:
+        value = int(raw)
+    if not 1 <= value <= _MOST_DETECTIONS:
+        raise _invalid(name, f"a whole number from 1 to {_MOST_DETECTIONS}", raw)
+    return value
+
+
+def _switch(name: str, raw: object) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    text = str(raw).lower() if isinstance(raw, (str, int)) else ""
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise _invalid(name, "true or false", raw)
+
+
+def _names(name: str, raw: object) -> tuple[str, ...]:
+    parts: list[object] = []
+    if isinstance(raw, str):
+        parts = [part.strip() for part in raw.split(",")]
+    elif type(raw) is list:
+        parts = raw
+    texts = tuple(part for part in parts if isinstance(part, str) and part)
+    if not texts or len(texts) != len(parts):
+        raise _invalid(name, "a list like face,object", raw)
+    return tuple(dict.fromkeys(texts))
+
+
+def _labels(name: str, raw: object) -> frozenset[str]:
+    return frozenset(_names(name, raw))
+
+
+def _type(name: str, raw: object) -> str:
+    if raw not in ("face", "object"):
+        raise _invalid(name, "face or object", raw)
+    return str(raw)
+
+
+_PARSERS: Mapping[str, Callable[[str, object], Any]] = {
+    "min_confidence": _number,
+    "labels": _labels,
+    "max_detections": _count,
+    "delete": _switch,
+    "annotate": _switch,
+    "detectors": _names,
+    "type": _type,
+    "gender": _switch,
+}
+
+
+def _invalid(name: str, expected: str, raw: object) -> OptionInvalid:
+    got = repr(raw[:32] if isinstance(raw, str) else raw)[:64]
+    return OptionInvalid(f"Option {name!r} must be {expected}, got {got}.")
+
+
+def _unknown(name: str, allowed: Collection[str]) -> OptionUnknown:
+    name = name[:64]
+    near = difflib.get_close_matches(name, allowed, n=2)
+    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return OptionUnknown(
+        f"Unknown option {name!r}.{hint} This route takes: {', '.join(allowed)}.",
+        extra={"options": list(allowed)},
+    )
