@@ -1,0 +1,101 @@
+"""What every resource shares: the API object, the services at hand, and reading JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from flask import Flask, current_app, request
+from flask_restful import Api
+
+from visiongate.errors import BadRequest, FieldMissing, FormatUnsupported
+
+if TYPE_CHECKING:
+    from visiongate.services import Services
+
+__all__ = [
+    "API_PREFIX",
+    "GatewayApi",
+    "api_of",
+    "current_services",
+    "init_app",
+    "json_object",
+    "text",
+]
+
+API_PREFIX = "/api/v1"
+_API = "visiongate.api"
+_SERVICES = "visiongate.services"
+
+
+class GatewayApi(Api):  # type: ignore[misc]  # flask_restful carries no types
+    """Flask-RESTful's API, with errors left to Flask's handlers (``visiongate.web.errors``).
+
+    Left to itself, Flask-RESTful answers 500 to exceptions for which Flask has a handler.
+    """
+
+    def error_router(self, original_handler: Callable[[Exception], Any], e: Exception) -> Any:
+        return original_handler(e)
+
+    def handle_error(self, e: Exception) -> Any:
+        raise e
+
+
+def init_app(app: Flask, services: Services) -> None:
+    """Make the one API object that all resources register with."""
+    app.extensions[_SERVICES] = services
+    app.extensions[_API] = GatewayApi(app)
+
+
+def api_of(app: Flask) -> GatewayApi:
+    """Return the app's API object, to add resources to."""
+    return cast(GatewayApi, app.extensions[_API])
+
+
+def current_services() -> Services:
+    """Return the services of the app that handles this request."""
+    return cast("Services", current_app.extensions[_SERVICES])
+
+
+def json_object(max_bytes: int) -> dict[str, Any]:
+    """Return the JSON object in the request's body, reading at most ``max_bytes``.
+
+    Raises:
+        FormatUnsupported: it was not sent as JSON.
+        BadRequest: it is not JSON, or not an object.
+        werkzeug.exceptions.RequestEntityTooLarge: it is longer.
+    """
+    if not request.is_json:
+        raise FormatUnsupported(
+            "Send a JSON object with the header Content-Type: application/json, "
+            f"not {request.mimetype or 'a body without a type'}."
+        )
+    request.max_content_length = max_bytes
+    try:
+        body = request.get_json()
+    except RecursionError:
+        raise BadRequest("The JSON is nested too deeply.") from None
+    if not isinstance(body, dict):
+        raise BadRequest('The JSON must be an object: {"name": "value"}.')
+    return body
+
+
+def text(body: dict[str, Any], name: str) -> str:
+    """Return the non-empty text that ``body`` has under ``name``.
+
+    Raises:
+        FieldMissing: it is absent, null or empty.
+        BadRequest: it is no text, or text that no encoding can carry (lone surrogates).
+    """
+    value = body.get(name)
+    if value is None or value == "":
+        raise FieldMissing(f"The field {name!r} is missing.", extra={"field": name})
+    if not isinstance(value, str):
+        raise BadRequest(f"The field {name!r} must be text.", extra={"field": name})
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise BadRequest(
+            f"The field {name!r} is not valid Unicode.", extra={"field": name}
+        ) from None
+    return value

@@ -1,0 +1,113 @@
+"""The application factory."""
+
+from __future__ import annotations
+
+import re
+
+from flask import Flask, Response
+from flask_cors import CORS
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from visiongate.errors import ConfigurationError
+from visiongate.services import Services, build_services
+from visiongate.settings import Settings
+from visiongate.web import (
+    api,
+    auth,
+    detect,
+    detectors_api,
+    errors,
+    health,
+    images,
+    limits,
+    logging,
+    metrics,
+    reading,
+)
+
+__all__ = ["create_app"]
+
+_MODULES = (
+    logging,
+    metrics,
+    errors,
+    api,
+    reading,
+    limits,
+    auth,
+    detectors_api,
+    detect,
+    images,
+    health,
+)
+"""Each has one ``init_app``. Hooks after a request run from the last of these to the first."""
+
+_ORIGIN = re.compile(
+    r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?"
+)
+
+
+def create_app(settings: Settings, services: Services | None = None) -> Flask:
+    """Build the gateway's web application.
+
+    Services that are given stay the caller's to start and close; without them the app makes and
+    starts its own.
+
+    Raises:
+        ConfigurationError: a setting cannot be used.
+    """
+    app = Flask("visiongate", static_folder=None)
+    app.debug = settings.debug
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    _trust_proxies(app, settings.trusted_proxies)
+    started = services is not None
+    services = services or build_services(settings)
+    for module in _MODULES:
+        module.init_app(app, services)
+    _allow_origins(app, settings.cors_origins)
+    app.after_request(_harden)
+    if not started:
+        services.start()
+    return app
+
+
+def _trust_proxies(app: Flask, count: int) -> None:
+    if count:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count
+        )
+
+
+def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
+    """Let pages of these origins call the gateway; each exactly, or ``*`` for all.
+
+    Raises:
+        ConfigurationError: not an origin. (flask-cors takes some texts for patterns, and a
+            pattern matches more than whoever wrote it believes.)
+    """
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ConfigurationError(
+                f"VISIONGATE_CORS_ORIGINS: {origin!r} is no origin; "
+                'write "https://host", "https://host:port" or "*".'
+            )
+    if origins:
+        CORS(
+            app,
+            origins=list(origins),
+            allow_headers=["Authorization", "Content-Type", "X-Deadline-Ms", "X-Request-ID"],
+            expose_headers=["Retry-After", "X-Request-ID"],
+            max_age=3600,
+        )
+
+
+def _harden(response: Response) -> Response:
+    """Set the headers that keep browsers careful, unless a route has set its own."""
+    headers = response.headers
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Cache-Control", "no-store")
+    if response.mimetype != "text/html":
+        headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    return response

@@ -1,0 +1,151 @@
+"""Logs as JSON lines on standard error, one for each request, the standard library's too.
+
+What is written of a request is listed in ``_finish``; paths, queries, bodies, headers and
+names of files are not, so neither a picture nor a password can get into a log.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+import uuid
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+import structlog
+from flask import Flask, Response, g, request
+from structlog.contextvars import bind_contextvars, clear_contextvars, merge_contextvars
+
+if TYPE_CHECKING:
+    from visiongate.services import Services
+
+__all__ = ["UNMATCHED", "configure", "gunicorn_logger", "init_app", "note", "route"]
+
+UNMATCHED = "unmatched"
+"""The route of requests to paths that no route has."""
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_TOKEN = re.compile(r"eyJ[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]*)?")
+_SERVERS = ("gunicorn.error", "gunicorn.access", "waitress", "werkzeug")
+
+_log = structlog.stdlib.get_logger("visiongate.request")
+
+
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Write to whatever ``sys.stderr`` is at the moment of writing."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
+def configure(level: str) -> None:
+    """Send every log line of this process through one JSON writer. Repeating it is harmless."""
+    shared: list[structlog.typing.Processor] = [
+        merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = _Stderr()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+                _redact,
+            ],
+            foreign_pre_chain=shared,
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [h for h in root.handlers if not isinstance(h, _Stderr)] + [handler]
+    root.setLevel(level.upper())
+    for name in _SERVERS:
+        # Servers write in formats of their own unless their handlers go.
+        server = logging.getLogger(name)
+        server.handlers.clear()
+        server.propagate = True
+
+
+def gunicorn_logger() -> type[Any]:
+    """Return a class for gunicorn's ``logger_class``, whose lines go through ``configure``'s."""
+    from gunicorn.glogging import Logger
+
+    class JsonLogger(Logger):  # type: ignore[misc]
+        def setup(self, cfg: Any) -> None:
+            super().setup(cfg)
+            configure(cfg.loglevel)
+
+    return JsonLogger
+
+
+def init_app(app: Flask, services: Services) -> None:
+    """Write a line for each request, under an id that the answer carries as X-Request-ID."""
+    configure(services.settings.log_level)
+    app.before_request(_begin)
+    app.after_request(_finish)
+    app.teardown_request(lambda _: clear_contextvars())
+
+
+def note(**fields: object) -> None:
+    """Add fields to the line of the current request. Never anything secret or unbounded."""
+    g.setdefault("log_fields", {}).update(fields)
+
+
+def route() -> str:
+    """Return the template of the current route (``/api/v1/detect/<name>``), never the raw path."""
+    rule = request.url_rule
+    return rule.rule if rule is not None else UNMATCHED
+
+
+def _begin() -> None:
+    g.begun = time.perf_counter()
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+    clear_contextvars()
+    bind_contextvars(request_id=g.request_id)
+
+
+def _finish(response: Response) -> Response:
+    if "begun" not in g:
+        return response
+    response.headers["X-Request-ID"] = g.request_id
+    user = g.get("user")
+    fields: dict[str, object] = {
+        "method": request.method if len(request.method) <= 10 else request.method[:10],
+        "route": route(),
+        "status": response.status_code,
+        "ms": round((time.perf_counter() - g.begun) * 1000, 2),
+        "user": user.username if user is not None else None,
+        "bytes_in": request.content_length,
+        "bytes_out": response.content_length,
+    }
+    if (code := g.get("problem_code")) is not None:
+        fields["code"] = code
+    fields.update(g.get("log_fields", {}))
+    write = _log.error if response.status_code == 500 else _log.info
+    write("request", **fields)
+    return response
+
+
+def _redact(_logger: object, _name: str, line: str | MutableMapping[str, Any]) -> str:
+    """Blank out whatever looks like a token, wherever it came from."""
+    text = str(line)
+    return _TOKEN.sub("[token]", text) if "eyJ" in text else text

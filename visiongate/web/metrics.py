@@ -1,0 +1,176 @@
+"""Prometheus metrics of routes, detectors and logins, right with several processes too.
+
+With more than one worker, ``PROMETHEUS_MULTIPROC_DIR`` must name an empty folder before
+``prometheus_client`` is first imported; then each process counts into files there, and whichever
+answers ``/metrics`` adds them up. Labels are few and bounded: no user, no path, no address.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, cast
+
+from flask import Flask, Response, current_app, g, request
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from visiongate.errors import DetectorUnknown
+from visiongate.web import logging as web_logging
+
+if TYPE_CHECKING:
+    from visiongate.registry import Registry
+    from visiongate.services import Services
+    from visiongate.types import Report
+
+__all__ = ["Metrics", "count_login", "init_app", "metrics_of", "observe_report"]
+
+_EXTENSION = "visiongate.metrics"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The gateway's metrics in a registry of their own, so that apps do not share counts."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "visiongate_requests",
+            "Requests answered.",
+            ("method", "route", "status"),
+            registry=registry,
+        )
+        self.request_seconds = Histogram(
+            "visiongate_request_seconds",
+            "Time from a request's arrival to its answer.",
+            ("method", "route"),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.errors = Counter(
+            "visiongate_errors", "Problem documents sent, by code.", ("code",), registry=registry
+        )
+        self.in_flight = Gauge(
+            "visiongate_requests_in_flight",
+            "Requests being answered now.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self.waiting = Gauge(
+            "visiongate_queue_waiting",
+            "Requests waiting for a place to compute.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self.detector_seconds = Histogram(
+            "visiongate_detector_seconds",
+            "Time in a detector for one picture, failures included.",
+            ("detector",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.detector_failures = Counter(
+            "visiongate_detector_failures",
+            "Pictures that a detector gave no answer to.",
+            ("detector", "code"),
+            registry=registry,
+        )
+        self.sensitive_uses = Counter(
+            "visiongate_sensitive_uses",
+            "Pictures judged by a detector that is marked sensitive.",
+            ("detector",),
+            registry=registry,
+        )
+        self.logins = Counter(
+            "visiongate_logins", "Login attempts, by outcome.", ("outcome",), registry=registry
+        )
+        self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        if not self._shared:
+            ProcessCollector(registry=registry)
+
+    def render(self) -> bytes:
+        """Return all metrics in Prometheus' text format, of all processes."""
+        registry = self.registry
+        if self._shared:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
+
+    def observe(self, report: Report, registry: Registry) -> None:
+        """Count what each detector of the report did."""
+        for part in report.detectors:
+            self.detector_seconds.labels(part.name).observe(part.milliseconds / 1000)
+            if part.failure is not None:
+                self.detector_failures.labels(part.name, part.failure.code).inc()
+            elif _is_sensitive(registry, part.name):
+                self.sensitive_uses.labels(part.name).inc()
+
+
+def init_app(app: Flask, services: Services) -> None:
+    """Measure every request, and answer GET /metrics."""
+    metrics = Metrics()
+    app.extensions[_EXTENSION] = metrics
+    engine = services.engine
+
+    def begin() -> None:
+        g.counted_since = time.perf_counter()
+        metrics.in_flight.inc()
+
+    def count(response: Response) -> Response:
+        if "counted_since" in g:
+            method = request.method if request.method in _METHODS else "other"
+            route = web_logging.route()
+            seconds = time.perf_counter() - g.counted_since
+            metrics.requests.labels(method, route, response.status_code).inc()
+            metrics.request_seconds.labels(method, route).observe(seconds)
+            if (code := g.get("problem_code")) is not None:
+                metrics.errors.labels(code).inc()
+        return response
+
+    def end(_: BaseException | None) -> None:
+        if g.pop("counted_since", None) is not None:
+            metrics.in_flight.dec()
+            # Whoever waits comes through here when done, so the last to leave writes zero.
+            metrics.waiting.set(getattr(engine, "waiting", 0))
+
+    def show() -> Response:
+        return Response(metrics.render(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    app.before_request(begin)
+    app.after_request(count)
+    app.teardown_request(end)
+    app.add_url_rule("/metrics", "metrics", show)
+
+
+def metrics_of(app: Flask) -> Metrics:
+    """Return the app's metrics."""
+    return cast(Metrics, app.extensions[_EXTENSION])
+
+
+def observe_report(report: Report) -> None:
+    """Count what the detectors of ``report`` did, and name them in the request's log line."""
+    services = cast("Services", current_app.extensions["visiongate.services"])
+    metrics_of(current_app).observe(report, services.registry)
+    web_logging.note(detectors=[part.name for part in report.detectors])
+
+
+def count_login(outcome: str) -> None:
+    """Count a login attempt: ``ok``, ``wrong``, ``limited`` or ``malformed``."""
+    metrics_of(current_app).logins.labels(outcome).inc()
+
+
+def _is_sensitive(registry: Registry, name: str) -> bool:
+    try:
+        info = registry.get(name).info
+    except DetectorUnknown:
+        return False
+    return info is not None and info.sensitive
