@@ -31,7 +31,7 @@ def in_plain_words(error: ValidationError, prefix: str, known: Iterable[str]) ->
     """Say which settings do not fit and what would, a sentence each."""
     sentences = []
     for item in error.errors():
-        name = ".".join(str(part) for part in item["loc"])
+        name = ".".join(part for part in item["loc"] if isinstance(part, str))
         if item["type"] == "extra_forbidden":
             sentences.append(f"Unknown setting {name}.{_nearest(name, known)} {_SEE}")
             continue

@@ -55,8 +55,9 @@ def _split(value: Any) -> Any:
         raise ValueError('must be a list, such as a,b or ["a", "b"]') from None
 
 
+Route: TypeAlias = Literal["/classify", "/api/gender", "/predict", "/upload"]
 Names: TypeAlias = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-"""A list: in TOML a list, in the environment parted by commas, or JSON."""
+Routes: TypeAlias = Annotated[tuple[Route, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -164,7 +165,7 @@ class Settings(BaseSettings):
         "memory://",
         description="Where attempts are counted; redis://… shares it between processes.",
     )
-    open_routes: Names = Field((), description="Compatibility routes answered without a token.")
+    open_routes: Routes = Field((), description="Compatibility routes answered without a token.")
 
     @field_validator("data_dir", "images_dir", "config")
     @classmethod

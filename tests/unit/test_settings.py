@@ -226,7 +226,7 @@ BAD = {
     "bcrypt_rounds": ("99", "must be at most 16"),
     "login_rate_per_user": ("often", "must be a rate, such as 10 per minute"),
     "login_rate_per_address": ("10 per fortnight", "must be a rate"),
-    "open_routes": ('["/predict"', "must be a list"),
+    "open_routes": ("/predict,/login", "must be one of '/classify',"),
     "config": ("nowhere.toml", "is not a file"),
 }
 ANY_TEXT = {"data_dir", "images_dir", "host", "device", "model_mirror", "rate_limit_storage"}

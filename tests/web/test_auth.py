@@ -223,8 +223,8 @@ def test_admin_required(app: Flask, make_user: MakeUser, login: Login, client: F
 def test_a_route_is_open_only_where_the_operator_opened_it(
     opened: bool, make_app: Callable[..., Flask]
 ) -> None:
-    app = make_app(open_routes=("/open",) if opened else ("/other",))
-    app.add_url_rule("/open", "open", optional_login("/open")(lambda: {"name": g.user.username}))
+    app = make_app(open_routes=("/predict",) if opened else ("/upload",))
+    app.add_url_rule("/open", "open", optional_login("/predict")(lambda: {"name": g.user.username}))
     client = app.test_client()
     answer = client.get("/open")
     if opened:
