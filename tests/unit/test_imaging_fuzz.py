@@ -1,0 +1,118 @@
+"""Damaged pictures of every kind give a picture or one of our errors, and nothing else."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image as Pillow
+
+from visiongate.errors import VisiongateError
+from visiongate.imaging import FORMATS, Limits, decode
+from visiongate.imaging.headers import (
+    count_gif_frames,
+    count_ifds,
+    exif_orientation,
+    webp_size,
+)
+
+# Small, so that a header that was changed to declare a huge picture is refused, not decoded.
+LIMITS = Limits(max_bytes=20_000, max_pixels=250_000)
+
+BOUNDED = settings(
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+VARIETIES: dict[str, list[dict[str, object]]] = {
+    "JPEG": [{"progressive": True}],
+    "TIFF": [{"compression": "tiff_lzw"}, {"compression": "jpeg"}],
+    "WEBP": [{"lossless": True}],
+}
+
+
+def samples() -> dict[str, bytes]:
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 20, 3), np.uint8)
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    made = {}
+    for format in FORMATS:
+        for mode in ("RGB", "L", "P", "1", "CMYK", "RGBA"):
+            for variety in ({}, *VARIETIES.get(format, ())):
+                buffer = io.BytesIO()
+                try:
+                    Pillow.fromarray(pixels).convert(mode).save(
+                        buffer, format, exif=exif.tobytes(), **variety
+                    )
+                except (OSError, ValueError):  # a mode that this format does not have
+                    continue
+                made["-".join([format, mode, *variety])] = buffer.getvalue()
+    return made
+
+
+SAMPLES = samples()
+
+
+def assert_picture_or_our_error(data: bytes) -> None:
+    failure, picture = None, None
+    try:
+        picture = decode(data, LIMITS)
+    except VisiongateError as error:
+        failure = error
+    if failure is not None:
+        assert 400 <= failure.status < 500
+        assert failure.detail
+        assert failure.detail.isprintable()
+    if picture is not None:
+        assert picture.pixels.dtype == np.uint8
+        assert picture.pixels.flags.c_contiguous
+        assert picture.width * picture.height <= LIMITS.max_pixels
+
+
+def test_samples_cover_every_format() -> None:
+    assert {name.split("-")[0] for name in SAMPLES} == set(FORMATS)
+    for data in SAMPLES.values():
+        assert decode(data, LIMITS).width in (12, 20)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+@BOUNDED
+@given(
+    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8),
+    cut=st.one_of(st.just(1.0), st.floats(0, 1)),
+)
+def test_changed_bytes(name: str, changes: list[tuple[float, int]], cut: float) -> None:
+    data = bytearray(SAMPLES[name])
+    for where, value in changes:
+        # Squared: headers, where a byte matters most, come first.
+        data[min(int(where**2 * len(data)), len(data) - 1)] = value
+    assert_picture_or_our_error(bytes(data[: max(1, int(cut * len(data)))]))
+
+
+@BOUNDED
+@given(
+    start=st.sampled_from([data[:length] for data in SAMPLES.values() for length in (4, 16, 40)]),
+    rest=st.binary(max_size=400),
+)
+def test_noise_behind_a_known_beginning(start: bytes, rest: bytes) -> None:
+    assert_picture_or_our_error(start + rest)
+
+
+@BOUNDED
+@given(data=st.binary(max_size=200), start=st.sampled_from([b"", b"II*\0", b"MM\0*", b"II+\0"]))
+def test_header_readers_end_and_stay_in_bounds(data: bytes, start: bytes) -> None:
+    assert 1 <= exif_orientation(start + data) <= 8
+    assert count_ifds(start + data) >= 1
+    assert count_gif_frames(b"GIF89a" + data) >= 1
+    try:
+        width, height = webp_size(b"RIFF\0\0\0\0WEBP" + data)
+    except ValueError:
+        return
+    assert width >= 0
+    assert height >= 0
