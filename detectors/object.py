@@ -8,17 +8,27 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from detectors._candidates import Candidates, Network, Wish
+from detectors._darknet import Darknet
 from detectors._hog import HogPeople
+from detectors._picodet import PicoDet
+from detectors._yolox import Yolox
 from visiongate import boxes
 from visiongate.contracts import ModelStore
-from visiongate.errors import ConfigurationError, DetectorUnavailable
+from visiongate.errors import ConfigurationError, DetectorUnavailable, ModelUnavailable
 from visiongate.types import Box, Detection, DetectorInfo, Device, Image, ModelUse, PredictOptions
 
 __all__ = ["DEFAULT", "NETWORKS", "ObjectDetector"]
 
-DEFAULT = "people-hog"
+DEFAULT = "picodet_s_416_coco"
 
-NETWORKS: Mapping[str, Callable[[], Network]] = {"people-hog": HogPeople}
+NETWORKS: Mapping[str, Callable[[], Network]] = {
+    "picodet_s_416_coco": lambda: PicoDet("picodet_s_416_coco"),
+    "yolox_nano": lambda: Yolox("yolox_nano", side=416, default_confidence=0.4),
+    "yolox_s": lambda: Yolox("yolox_s", side=640, default_confidence=0.4),
+    "yolov4": lambda: Darknet("yolov4"),
+    "yolov4-tiny": lambda: Darknet("yolov4-tiny"),
+    "people-hog": HogPeople,
+}
 """Each network by the name that the ``model`` option takes."""
 
 
@@ -52,6 +62,8 @@ class ObjectDetector:
             labels=self._network.labels,
             description="People, animals, vehicles and other things, with a box for each.",
             default_confidence=self._network.default_confidence,
+            # The built-in people detector does not see people cut off by the picture's edge.
+            probe_label=None if model == "people-hog" else "person",
         )
 
     @property
@@ -63,7 +75,15 @@ class ObjectDetector:
         return self._model
 
     def load(self, models: ModelStore, device: Device) -> None:
-        self._model = self._network.load(models, device)
+        try:
+            self._model = self._network.load(models, device)
+        except ModelUnavailable as error:
+            raise ModelUnavailable(
+                f"{error.detail} Or choose the built-in people detector, which is weak and needs "
+                'no weights: model = "people-hog" under [detectors.object].',
+                retry_after=error.retry_after,
+                extra=error.extra,
+            ) from error
 
     def predict(
         self, images: Sequence[Image], options: PredictOptions

@@ -12,6 +12,7 @@ import pytest
 from detectors.object import ObjectDetector
 from visiongate.contracts import Detector
 from visiongate.errors import ConfigurationError, DetectorUnavailable, ModelUnavailable
+from visiongate.models.store import FileModelStore
 from visiongate.types import Box, Detection, Device, Image, PredictOptions
 
 ALL = PredictOptions()
@@ -105,3 +106,31 @@ class TestConfiguration:
     def test_asked_before_it_is_loaded_it_says_so(self) -> None:
         with pytest.raises(DetectorUnavailable, match="before it is loaded"):
             ObjectDetector(model="people-hog").predict([], ALL)
+
+
+class TestWithoutWeights:
+    def test_the_default_is_a_real_network_that_says_how_to_get_it(self) -> None:
+        detector = ObjectDetector()
+        assert len(detector.info.labels) == 80
+        assert detector.info.probe_label == "person"
+        with pytest.raises(ModelUnavailable) as error:
+            detector.load(NoModels(), Device())
+        assert "picodet_s_416_coco" in error.value.detail
+        assert 'model = "people-hog"' in error.value.detail
+        assert detector.model is None
+
+    def test_the_store_adds_the_other_two_ways_out(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelUnavailable) as error:
+            ObjectDetector().load(FileModelStore(tmp_path, offline=True), Device())
+        for way in ("visiongate.models pull picodet_s_416_coco", "MODEL_MIRROR", "people-hog"):
+            assert way in error.value.detail
+
+    def test_it_loads_once_the_weights_have_come(self, weights: Path, tmp_path: Path) -> None:
+        detector = ObjectDetector()
+        with pytest.raises(ModelUnavailable):
+            detector.load(FileModelStore(tmp_path, offline=True), Device())
+        detector.load(FileModelStore(tmp_path, mirror=str(weights), offline=True), Device())
+        assert detector.model is not None
+        assert detector.model.sha256 == (
+            "cdab77bdde16e4f76bec734c4e5791801d1739e4c7ec1995e0e110e04300d0c2"
+        )
