@@ -1,0 +1,166 @@
+"""The detect routes: read the request, run the pipeline, answer in the shape of the route.
+
+``/detect/NAME`` answers mlapi's list, ``/detect`` the full report; both answer the picture with
+its boxes drawn where ``annotate=true`` or the Accept header asks for it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Callable, Collection
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response, g, request
+from flask_restful import Resource
+
+from visiongate import annotate
+from visiongate.errors import FieldMissing, NotBuilt, OptionInvalid
+from visiongate.pipeline import FACE, DetectRequest, Outcome
+from visiongate.types import DetectorInfo, Report
+from visiongate.web.answers import detection_list, json_response, report_answer
+from visiongate.web.api import API_PREFIX, api_of, current_services
+from visiongate.web.auth import login_required
+from visiongate.web.options import (
+    COMMON,
+    DetectOptions,
+    picture_type,
+    read_deadline,
+    read_options,
+)
+from visiongate.web.reading import read_upload
+
+if TYPE_CHECKING:
+    from visiongate.registry import Registry
+    from visiongate.services import Services
+
+__all__ = ["PICTURE_HEADER", "init_app"]
+
+PICTURE_HEADER = "X-Picture-Id"
+"""Header with the id of the picture that was kept; mlapi's list has no place for it."""
+
+_OBJECT = "object"
+_GENDER = "gender"
+_ENCODERS: dict[str, Callable[[Any], bytes]] = {
+    "image/jpeg": annotate.encode_jpeg,
+    "image/png": annotate.encode_png,
+}
+
+
+def init_app(app: Flask, services: Services) -> None:  # noqa: ARG001 - the modules' common shape
+    """Add the detect routes to ``app``."""
+    api = api_of(app)
+    api.add_resource(DetectOne, f"{API_PREFIX}/detect/<string:name>")
+    api.add_resource(DetectMany, f"{API_PREFIX}/detect")
+
+
+class _Detect(Resource):  # type: ignore[misc]
+    """What both detect routes do."""
+
+    method_decorators = (login_required,)
+
+    def _read(self, allowed: Collection[str]) -> tuple[bytes, DetectOptions, float | None]:
+        settings = current_services().settings
+        deadline = read_deadline(request, settings.deadline_ms, time.monotonic())
+        upload = read_upload(settings.max_upload_bytes)
+        given = chain(request.args.items(multi=True), upload.members)
+        return upload.picture, read_options(given, allowed), deadline
+
+    def _run(
+        self,
+        picture: bytes,
+        names: tuple[str, ...],
+        options: DetectOptions,
+        deadline: float | None,
+        write: Callable[[Report], object],
+    ) -> Response:
+        check_labels(current_services().registry, names, options.predict.labels)
+        wanted = picture_type(request, options.annotate)
+        asked = DetectRequest(
+            names,
+            options.predict,
+            delete=options.delete,
+            annotate=wanted is not None,
+            deadline=deadline,
+            # With one detector there is no other answer beside which to report its failure.
+            partial=len(names) > 1,
+        )
+        outcome = current_services().pipeline.run(picture, g.user, asked)
+        response = _drawn(outcome, wanted) if wanted else json_response(write(outcome.report))
+        response.vary.add("Accept")
+        if outcome.report.retained is not None:
+            response.headers[PICTURE_HEADER] = outcome.report.retained.id
+        return response
+
+
+class DetectOne(_Detect):
+    """One detector, answered as the original mlapi did."""
+
+    def post(self, name: str) -> Response:
+        registry = current_services().registry
+        registry.get(name)  # 404 before a picture is read
+        mlapi = {_OBJECT: ("type", _GENDER), FACE: (_GENDER,)}.get(name, ())
+        picture, options, deadline = self._read((*COMMON, *mlapi))
+        chosen = options.type or name
+        names: tuple[str, ...] = (chosen,)
+        if options.gender:
+            if _GENDER not in registry:
+                raise NotBuilt(
+                    "There is no detector 'gender' in this installation yet; ask without "
+                    "gender=true."
+                )
+            # As in mlapi, gender says nothing of objects that are no faces.
+            names = (FACE, _GENDER) if chosen == FACE else names
+        info = registry.get(chosen).info
+        judged_by = chosen if info is not None and info.needs == "faces" else None
+        return self._run(
+            picture, names, options, deadline, lambda report: detection_list(report, judged_by)
+        )
+
+
+class DetectMany(_Detect):
+    """Several detectors, one decoding, one full report."""
+
+    def post(self) -> Response:
+        picture, options, deadline = self._read((*COMMON, "detectors"))
+        registry = current_services().registry
+        if not options.detectors:
+            raise FieldMissing(
+                "Name the detectors, as in ?detectors=face,object. "
+                f"There are: {', '.join(registry.names())}."
+            )
+        return self._run(picture, options.detectors, options, deadline, report_answer)
+
+
+def check_labels(
+    registry: Registry, names: Collection[str], labels: Collection[str] | None
+) -> None:
+    """Refuse a label that none of these detectors can find; it would silently find nothing.
+
+    Raises:
+        OptionInvalid: names the near labels.
+        DetectorUnknown: lists the detectors that exist.
+    """
+    infos = [registry.get(name).info for name in names]
+    if labels is None or not all(info is not None and info.labels for info in infos):
+        return
+    known = {label for info in infos if isinstance(info, DetectorInfo) for label in info.labels}
+    for label in sorted(labels):
+        if label not in known:
+            near = difflib.get_close_matches(label[:64], known, n=3) or sorted(known)[:10]
+            raise OptionInvalid(
+                f"Option 'labels': {', '.join(names)} cannot find {label[:64]!r}. "
+                f"Try one of: {', '.join(near)}. All are in GET /api/v1/detectors."
+            )
+
+
+def _drawn(outcome: Outcome, media_type: str) -> Response:
+    assert outcome.annotated is not None  # DetectRequest.annotate asked for it
+    body = _ENCODERS[media_type](outcome.annotated)
+    response = Response(body, mimetype=media_type)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Disposition"] = (
+        f'inline; filename="annotated.{media_type.rpartition("/")[2]}"'
+    )
+    return response
