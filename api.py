@@ -49,7 +49,7 @@ def main() -> int:
     """Serve until told to stop; return the exit status."""
     try:
         settings = load_settings()
-        _say_how_to_begin(settings)
+        _check(settings)
     except VisiongateError as error:
         print(f"visiongate: {error.detail}", file=sys.stderr)
         return 1
@@ -58,16 +58,31 @@ def main() -> int:
     return _serve_gunicorn(settings)
 
 
-def _say_how_to_begin(settings: Settings) -> None:
-    from visiongate.services import build_users
+def _check(settings: Settings) -> None:
+    """Fail here, in one line, rather than in every worker; and say how to begin.
 
-    store, _ = build_users(settings)
-    if not store.list():
+    What this imports is inherited by the workers, so that they start sooner and share it.
+    """
+    from visiongate.services import build_services
+    from visiongate.web import app  # noqa: F401 - imported to be inherited
+
+    services = build_services(settings)
+    services.close()
+    if not services.user_store.list():
         print(
             "No user exists yet. Add one, in another terminal if you like:  python adduser.py",
             file=sys.stderr,
             flush=True,
         )
+
+
+def _say_where(settings: Settings) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    print(
+        f"Visiongate listens on http://{host}:{settings.port} (stop it with Ctrl+C).",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _threads(settings: Settings) -> int:
@@ -97,7 +112,11 @@ def _serve_gunicorn(settings: Settings) -> int:
                 "keepalive": 15,
                 "reload": settings.debug,
                 "worker_tmp_dir": _MEMORY_FOLDER if Path(_MEMORY_FOLDER).is_dir() else None,
-                "loglevel": settings.log_level,
+                # Its own log would be no JSON: it speaks up for warnings alone.
+                "loglevel": "info" if settings.debug else "warning",
+                # An admin socket in the home folder, which nobody asked for.
+                "control_socket_disable": True,
+                "when_ready": lambda _server: _say_where(settings),
                 "worker_exit": _worker_exit,
                 "child_exit": _child_exit,
                 "proc_name": "visiongate",
