@@ -276,6 +276,33 @@ class TestBroken:
         answer = client.post("/", environ_overrides=sent)
         _refused(answer, 400, "bad_request")
 
+    @pytest.mark.parametrize(
+        "kind", ["image/jpeg", "multipart/form-data; boundary=b", "application/json"]
+    )
+    def test_a_body_that_ends_early_where_the_server_ends_it(
+        self, client: FlaskClient, kind: str
+    ) -> None:
+        sent = {
+            "wsgi.input": io.BytesIO(PICTURE),
+            "wsgi.input_terminated": True,
+            "CONTENT_LENGTH": str(len(PICTURE) + 1),
+            "CONTENT_TYPE": kind,
+        }
+        _refused(client.post("/", environ_overrides=sent), 400, "bad_request")
+
+    @pytest.mark.parametrize(
+        "kind", ["image/jpeg", "multipart/form-data; boundary=b", "application/json"]
+    )
+    def test_a_body_in_broken_chunks(self, client: FlaskClient, kind: str) -> None:
+        class Broken(io.RawIOBase):
+            def readinto(self, buffer: Any) -> int:
+                raise LookupError("invalid chunk")  # as strange as servers' own
+
+        sent = {"wsgi.input": Broken(), "wsgi.input_terminated": True, "CONTENT_TYPE": kind}
+        headers = {"Transfer-Encoding": "chunked"}
+        answer = client.post("/", headers=headers, environ_overrides=sent)
+        assert "cannot be read" in _refused(answer, 400, "bad_request")
+
     @given(body=st.binary(max_size=200), cut=st.integers(0, 200))
     def test_no_form_is_an_error_of_ours(self, body: bytes, cut: int) -> None:
         form = (_part("file", body) + _part("delete", body, None) + b"--b--\r\n")[cut:]

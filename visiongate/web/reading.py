@@ -12,13 +12,10 @@ import json
 import re
 from dataclasses import dataclass
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, cast
 
 import flask
-from flask import Flask, Request
-from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.formparser import FormDataParser
-from werkzeug.wsgi import LimitedStream
+from flask import Flask
 
 from visiongate.errors import (
     BadRequest,
@@ -29,19 +26,17 @@ from visiongate.errors import (
     PictureEmpty,
     PictureMissing,
     PictureTooLarge,
-    RequestTooLarge,
 )
+from visiongate.web.gateway_request import MAX_FIELD, MAX_PARTS, GatewayRequest
 
 if TYPE_CHECKING:
     from visiongate.services import Services
 
-__all__ = ["GatewayRequest", "Members", "Upload", "decode_base64", "init_app", "read_upload"]
+__all__ = ["Members", "Upload", "decode_base64", "init_app", "read_upload"]
 
 _PARTS = ("file", "image")
 _OVERHEAD = 1_000_000
 """Bytes that a body may have beside its picture: boundaries, headers, options, JSON."""
-_MAX_PARTS = 32
-_MAX_FIELD = 500_000
 _HOW = (
     "Send one as multipart part 'file' or 'image', as a raw body with an image/* content type, "
     'or as JSON {"image": "<base64 or data URI>"}.'
@@ -62,52 +57,13 @@ class Upload:
     members: Members
 
 
-class GatewayRequest(Request):
-    """A request whose forms are parsed strictly, and in memory."""
-
-    def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
-        """Return a buffer in memory; Werkzeug's own spools to a file from 500 kB on."""
-        return BytesIO()
-
-    def make_form_data_parser(self) -> FormDataParser:
-        parser = super().make_form_data_parser()
-        parser.silent = False  # else a broken form is read as an empty one
-        return parser
-
-    @property
-    def went_on(self) -> bool:
-        """Whether a body without a length reached the limit, where reading it stops."""
-        stream = self.stream
-        return (
-            self.content_length is None
-            and isinstance(stream, LimitedStream)
-            and stream.is_exhausted
-        )
-
-    def _load_form_data(self) -> None:
-        try:
-            super()._load_form_data()
-        except RequestEntityTooLarge:
-            raise self._over_a_limit() from None
-        except ValueError as error:
-            raise BadRequest(f"The form cannot be parsed: {error}.") from None
-
-    def _over_a_limit(self) -> RequestTooLarge:
-        if self.went_on:
-            return PictureTooLarge(f"The body went on beyond {self.max_content_length} bytes.")
-        return RequestTooLarge(
-            f"The form has more than {_MAX_PARTS} parts, or over {_MAX_FIELD} bytes of text or "
-            "without its boundary. Pictures go in a part with a file name."
-        )
-
-
 def init_app(app: Flask, services: Services) -> None:
     """Have ``app`` read requests in memory, and none that is larger than a picture can be."""
     app.request_class = GatewayRequest
     app.config.update(
         MAX_CONTENT_LENGTH=services.settings.max_upload_bytes + _OVERHEAD,
-        MAX_FORM_PARTS=_MAX_PARTS,
-        MAX_FORM_MEMORY_SIZE=_MAX_FIELD,
+        MAX_FORM_PARTS=MAX_PARTS,
+        MAX_FORM_MEMORY_SIZE=MAX_FIELD,
     )
 
 
@@ -235,7 +191,7 @@ def _from_json(body: bytes, max_bytes: int) -> Upload:
 
 
 def _read(request: GatewayRequest, max_bytes: int) -> bytes:
-    body = request.get_data(cache=False)
+    body: bytes = request.get_data(cache=False)
     if request.went_on:
         raise _too_large(None, max_bytes)
     return body

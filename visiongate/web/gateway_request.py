@@ -1,0 +1,82 @@
+"""The request class: bodies are read to their end, strictly, and in memory alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import IO, Any
+
+from flask import Request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
+from werkzeug.wsgi import LimitedStream
+
+from visiongate.errors import BadRequest, PictureTooLarge, RequestTooLarge, VisiongateError
+
+__all__ = ["MAX_FIELD", "MAX_PARTS", "GatewayRequest"]
+
+MAX_PARTS = 32
+"""Parts that a form may have."""
+MAX_FIELD = 500_000
+"""Bytes of text that a form may have in one part."""
+
+
+class GatewayRequest(Request):
+    """A request whose forms are parsed strictly, and in memory."""
+
+    def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
+        """Return a buffer in memory; Werkzeug's own spools to a file from 500 kB on."""
+        return BytesIO()
+
+    def make_form_data_parser(self) -> FormDataParser:
+        parser = super().make_form_data_parser()
+        parser.silent = False  # else a broken form is read as an empty one
+        return parser
+
+    @property
+    def went_on(self) -> bool:
+        """Whether a body without a length reached the limit, where reading it stops."""
+        stream = self.stream
+        return (
+            self.content_length is None
+            and isinstance(stream, LimitedStream)
+            and stream.is_exhausted
+        )
+
+    def get_data(self, *args: Any, **kwargs: Any) -> Any:  # a chain of overloads in Werkzeug
+        """Return the body as Werkzeug does, or say that it broke off."""
+        with self._whole():
+            body = super().get_data(*args, **kwargs)
+        missing = (self.content_length or 0) - len(body)
+        if isinstance(body, bytes) and missing > 0 and not kwargs.get("parse_form_data"):
+            raise BadRequest(f"The body ended {missing} bytes before its Content-Length.")
+        return body
+
+    def _load_form_data(self) -> None:
+        with self._whole():
+            super()._load_form_data()
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        try:
+            yield
+        except RequestEntityTooLarge:
+            raise self._over_a_limit() from None
+        except (HTTPException, VisiongateError, MemoryError):
+            raise
+        except ValueError as error:
+            raise BadRequest(f"The form cannot be parsed: {error}.") from None
+        except Exception as error:
+            # Each WSGI server has its own kind of exception for a body in broken chunks.
+            raise BadRequest(
+                f"The body cannot be read to its end ({type(error).__name__})."
+            ) from error
+
+    def _over_a_limit(self) -> RequestTooLarge:
+        if self.went_on:
+            return PictureTooLarge(f"The body went on beyond {self.max_content_length} bytes.")
+        return RequestTooLarge(
+            f"The form has more than {MAX_PARTS} parts, or over {MAX_FIELD} bytes of text or "
+            "without its boundary. Pictures go in a part with a file name."
+        )
