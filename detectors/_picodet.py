@@ -16,7 +16,7 @@ from detectors._candidates import Candidates, Wish
 from detectors._coco import LABELS
 from visiongate.contracts import ModelStore
 from visiongate.models.manifest import model_use
-from visiongate.runtimes.openvino import OpenVinoModel
+from visiongate.runtimes.openvino import OpenVinoModel, Pixels
 from visiongate.types import Device, Image, ModelUse
 
 __all__ = ["PicoDet", "decode"]
@@ -25,9 +25,8 @@ _SIDE = 416
 _STRIDES = (8, 16, 32, 64)
 _BINS = 8
 _LARGE = 4 * _SIDE
-# PaddleDetection's normalisation, here in the network's order of channels, BGR.
-_MEAN = np.array([103.53, 116.28, 123.675], np.float32)
-_STD = np.array([57.375, 57.12, 58.395], np.float32)
+# PaddleDetection's normalisation, here in the network's order of channels.
+_PIXELS = Pixels("BGR", mean=(103.53, 116.28, 123.675), scale=(57.375, 57.12, 58.395))
 
 
 class PicoDet:
@@ -42,27 +41,25 @@ class PicoDet:
         self._name = name
 
     def load(self, models: ModelStore, device: Device) -> ModelUse:
-        self._model = OpenVinoModel(models.path(self._name), device)
-        return model_use(self._name, "openvino")
+        self._model = OpenVinoModel(models.path(self._name), device, pixels=_PIXELS)
+        return model_use(self._name, self._model.runtime)
 
     def find(self, image: Image, wish: Wish) -> Candidates:
         height, width = image.shape[:2]
-        outputs = self._model.run(prepare(image))
+        outputs = self._model.run(_shrunk(image)[None])
         maps = [output[0] for output in outputs]
         found = decode(maps[: len(_STRIDES)], maps[len(_STRIDES) :], wish)
         scale = np.array([width, height, width, height], np.float32) / _SIDE
         return Candidates((found.boxes * scale).astype(np.float32), found.scores, found.classes)
 
 
-def prepare(image: Image) -> NDArray[np.float32]:
-    """Return the network's input, ``(1, 3, 416, 416)``: stretched, BGR, normalised."""
+def _shrunk(image: Image) -> Image:
+    """Return the picture stretched to the network's 416 x 416."""
     # Averaging suits pictures much larger than the input, where sampling would skip pixels; else
     # the network is surer of what it sees, and of less that is not there, with sampling.
     large = max(image.shape[:2]) > _LARGE
     method = cv2.INTER_AREA if large else cv2.INTER_LINEAR
-    shrunk = cv2.resize(image, (_SIDE, _SIDE), interpolation=method)
-    pixels = (shrunk[:, :, ::-1] - _MEAN) / _STD
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
+    return np.ascontiguousarray(cv2.resize(image, (_SIDE, _SIDE), interpolation=method), np.uint8)
 
 
 def decode(

@@ -14,7 +14,7 @@ from detectors._coco import LABELS
 from visiongate import boxes
 from visiongate.contracts import ModelStore
 from visiongate.models.manifest import model_use
-from visiongate.runtimes.openvino import OpenVinoModel
+from visiongate.runtimes.openvino import OpenVinoModel, Pixels
 from visiongate.types import Device, Image, ModelUse
 
 __all__ = ["Yolox", "decode", "letterboxed"]
@@ -36,29 +36,27 @@ class Yolox:
         self._cells, self._strides = _grid(side)
 
     def load(self, models: ModelStore, device: Device) -> ModelUse:
-        self._model = OpenVinoModel(models.path(self._name), device)
-        return model_use(self._name, "openvino")
+        self._model = OpenVinoModel(models.path(self._name), device, pixels=Pixels("BGR"))
+        return model_use(self._name, self._model.runtime)
 
     def find(self, image: Image, wish: Wish) -> Candidates:
         picture, scale = letterboxed(image, self._side)
-        (rows,) = self._model.run(picture)
+        (rows,) = self._model.run(picture[None])
         found = decode(rows[0], self._cells, self._strides, wish)
         return Candidates(found.boxes / np.float32(scale), found.scores, found.classes)
 
 
-def letterboxed(image: Image, side: int) -> tuple[NDArray[np.float32], float]:
-    """Return the network's input, ``(1, 3, side, side)`` BGR 0 to 255, and the scale applied.
+def letterboxed(image: Image, side: int) -> tuple[Image, float]:
+    """Return the picture in a ``side`` x ``side`` one, and the scale applied.
 
-    The picture keeps its proportions and lies at the top left; the rest is grey.
+    It keeps its proportions and lies at the top left; the rest is grey.
     """
     height, width = image.shape[:2]
     scale = min(side / height, side / width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    shrunk = cv2.resize(
-        image, size, interpolation=cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
-    )
-    canvas = np.full((1, 3, side, side), _PADDING, np.float32)
-    canvas[0, :, : size[1], : size[0]] = shrunk[:, :, ::-1].transpose(2, 0, 1)
+    method = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
+    canvas = np.full((side, side, 3), _PADDING, np.uint8)
+    canvas[: size[1], : size[0]] = cv2.resize(image, size, interpolation=method)
     return canvas, scale
 
 
