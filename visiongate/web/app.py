@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 from flask import Flask, Response
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from visiongate.errors import ConfigurationError
 from visiongate.services import Services, build_services
 from visiongate.settings import Settings
 from visiongate.web import (
     api,
     auth,
+    compat,
     detect,
     detectors_api,
     errors,
@@ -39,12 +37,9 @@ _MODULES = (
     detect,
     images,
     health,
+    compat,
 )
 """Each has one ``init_app``. Hooks after a request run from the last of these to the first."""
-
-_ORIGIN = re.compile(
-    r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?"
-)
 
 
 def create_app(settings: Settings, services: Services | None = None) -> Flask:
@@ -79,24 +74,13 @@ def _trust_proxies(app: Flask, count: int) -> None:
 
 
 def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
-    """Let pages of these origins call the gateway; each exactly, or ``*`` for all.
-
-    Raises:
-        ConfigurationError: not an origin. (flask-cors takes some texts for patterns, and a
-            pattern matches more than whoever wrote it believes.)
-    """
-    for origin in origins:
-        if origin != "*" and not _ORIGIN.fullmatch(origin):
-            raise ConfigurationError(
-                f"VISIONGATE_CORS_ORIGINS: {origin!r} is no origin; "
-                'write "https://host", "https://host:port" or "*".'
-            )
+    """Let pages of these origins call the gateway with their token (never with cookies)."""
     if origins:
         CORS(
             app,
             origins=list(origins),
             allow_headers=["Authorization", "Content-Type", "X-Deadline-Ms", "X-Request-ID"],
-            expose_headers=["Retry-After", "X-Request-ID"],
+            expose_headers=["Retry-After", "X-Picture-Id", "X-Request-ID"],
             max_age=3600,
         )
 

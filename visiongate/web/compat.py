@@ -28,6 +28,7 @@ from visiongate.web.answers import json_response
 from visiongate.web.api import current_services
 from visiongate.web.auth import optional_login
 from visiongate.web.errors import as_error, problem
+from visiongate.web.metrics import observe_report
 from visiongate.web.reading import Upload, read_upload
 
 if TYPE_CHECKING:
@@ -167,7 +168,9 @@ def _run(sent: Upload, name: str, options: PredictOptions) -> Report:
     if name not in services.registry:
         raise NotBuilt(f"There is no detector {name!r} in this installation.")
     asked = DetectRequest((name,), options, delete=True, whole_picture_as_face=True)
-    return services.pipeline.run(sent.picture, g.user, asked).report
+    report = services.pipeline.run(sent.picture, g.user, asked).report
+    observe_report(report)
+    return report
 
 
 def _judge(sent: Upload, name: str) -> _Face:

@@ -138,11 +138,16 @@ def check_labels(
 ) -> None:
     """Refuse a label that none of these detectors can find; it would silently find nothing.
 
+    Labels choose what is found, so those of a detector that judges faces are the faces'.
+
     Raises:
         OptionInvalid: names the near labels.
         DetectorUnknown: lists the detectors that exist.
     """
     infos = [registry.get(name).info for name in names]
+    if any(info is not None and info.needs == "faces" for info in infos):
+        infos = [info for info in infos if info is None or info.needs != "faces"]
+        infos.append(registry.get(FACE).info)
     if labels is None or not all(info is not None and info.labels for info in infos):
         return
     known = {label for info in infos if isinstance(info, DetectorInfo) for label in info.labels}

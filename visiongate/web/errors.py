@@ -41,7 +41,7 @@ _BY_STATUS: Mapping[int, type[VisiongateError]] = {
 }
 """What the framework's own errors are called; a 4xx that is not listed is a BadRequest."""
 
-_log = structlog.stdlib.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 def init_app(app: Flask, services: Services) -> None:  # noqa: ARG001 - the modules' common shape

@@ -13,6 +13,7 @@ from flask import Flask, current_app, g, request
 from flask_limiter import Limiter, RateLimitExceeded
 from limits import parse_many
 from limits.errors import ConfigurationError as LimitsConfigurationError
+from limits.storage import Storage
 
 from visiongate.errors import ConfigurationError, TooManyRequests
 
@@ -59,6 +60,11 @@ class LoginLimits:
 
         self._count_user = count_user
         self._count_address = count_address
+
+    @property
+    def storage(self) -> Storage:
+        """Where attempts are counted."""
+        return self._limiter.storage
 
     def count_address(self) -> None:
         """Count an attempt from this address. Raises: TooManyRequests."""

@@ -9,14 +9,17 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import threading
 import time
 import uuid
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 from flask import Flask, Response, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars, merge_contextvars
+from structlog.typing import Processor
 
 if TYPE_CHECKING:
     from visiongate.services import Services
@@ -30,47 +33,61 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]*)?")
 _SERVERS = ("gunicorn.error", "gunicorn.access", "waitress", "werkzeug")
 
-_log = structlog.stdlib.get_logger("visiongate.request")
+_log = structlog.get_logger("visiongate.request")
+_lock = threading.RLock()
 
 
 class _Stderr(logging.StreamHandler[TextIO]):
-    """Write to whatever ``sys.stderr`` is at the moment of writing."""
+    """Write the standard library's lines to whatever ``sys.stderr`` is at that moment."""
 
     def __init__(self) -> None:
         logging.Handler.__init__(self)
+
+    def createLock(self) -> None:  # noqa: N802 - the standard library's name
+        self.lock = _lock
 
     @property
     def stream(self) -> TextIO:  # type: ignore[override]
         return sys.stderr
 
 
+class _Writer:
+    """Write our own lines there too, without the standard library's detours (0.1 ms a line)."""
+
+    def __init__(self, name: str = "visiongate") -> None:
+        self.name = name
+
+    def msg(self, line: str) -> None:
+        # A full disk or a closed terminal must not fail the request that was to be logged.
+        with _lock, suppress(OSError, ValueError):
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = critical = exception = msg
+
+
 def configure(level: str) -> None:
     """Send every log line of this process through one JSON writer. Repeating it is harmless."""
-    shared: list[structlog.typing.Processor] = [
+    shared: list[Processor] = [
         merge_contextvars,
-        structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    written: list[Processor] = [
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(),
+        _redact,
+    ]
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
+        processors=[*shared, *written],
+        logger_factory=_Writer,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
     )
     handler = _Stderr()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(),
-                _redact,
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *written],
             foreign_pre_chain=shared,
         )
     )

@@ -121,9 +121,15 @@ def init_app(app: Flask, services: Services) -> None:
     app.extensions[_EXTENSION] = metrics
     engine = services.engine
 
+    def look_at_the_line() -> None:
+        # Each process can tell of its own line alone, so it does at every turn; whoever waits
+        # comes through here when done, so the last to leave writes zero.
+        metrics.waiting.set(getattr(engine, "waiting", 0))
+
     def begin() -> None:
         g.counted_since = time.perf_counter()
         metrics.in_flight.inc()
+        look_at_the_line()
 
     def count(response: Response) -> Response:
         if "counted_since" in g:
@@ -139,8 +145,7 @@ def init_app(app: Flask, services: Services) -> None:
     def end(_: BaseException | None) -> None:
         if g.pop("counted_since", None) is not None:
             metrics.in_flight.dec()
-            # Whoever waits comes through here when done, so the last to leave writes zero.
-            metrics.waiting.set(getattr(engine, "waiting", 0))
+            look_at_the_line()
 
     def show() -> Response:
         return Response(metrics.render(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
