@@ -152,6 +152,13 @@ class TestOneDetector:
         assert "'persom'" in problem["detail"]
         assert "person" in problem["detail"]
 
+    def test_labels_of_a_detector_of_faces_choose_faces(
+        self, client: FlaskClient, auth: Headers
+    ) -> None:
+        assert len(send(client, "/api/v1/detect/gender?labels=face", auth).get_json()) == 1
+        answer = send(client, f"{MANY}?detectors=gender,object&labels=male", auth)
+        assert "face" in problem_of(answer, 400, "option_invalid")["detail"]
+
     def test_options_that_contradict_each_other(self, client: FlaskClient, auth: Headers) -> None:
         answer = send(client, f"{OBJECT}?delete=true", auth, delete="false")
         assert "'delete'" in problem_of(answer, 400, "option_invalid")["detail"]

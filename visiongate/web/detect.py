@@ -22,6 +22,7 @@ from visiongate.types import DetectorInfo, Report
 from visiongate.web.answers import detection_list, json_response, report_answer
 from visiongate.web.api import API_PREFIX, api_of, current_services
 from visiongate.web.auth import login_required
+from visiongate.web.metrics import observe_report
 from visiongate.web.options import (
     COMMON,
     DetectOptions,
@@ -87,6 +88,7 @@ class _Detect(Resource):  # type: ignore[misc]
             partial=len(names) > 1,
         )
         outcome = current_services().pipeline.run(picture, g.user, asked)
+        observe_report(outcome.report)
         response = _drawn(outcome, wanted) if wanted else json_response(write(outcome.report))
         response.vary.add("Accept")
         if outcome.report.retained is not None:
