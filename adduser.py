@@ -234,9 +234,8 @@ def _show(users: Sequence[User]) -> None:
         created = datetime.fromtimestamp(user.created, timezone.utc).strftime("%Y-%m-%d")
         cells = (user.username, user.role, state, _names(user), created)
         table.add_row(*(Text(cell) for cell in cells))  # Text: a name is never markup
-    console = Console()
     # In a pipe a line stays a line, however long.
-    console.print(table, width=None if console.is_terminal else 10_000, crop=False)
+    Console(width=None if sys.stdout.isatty() else 10_000).print(table)
 
 
 def _names(user: User) -> str:

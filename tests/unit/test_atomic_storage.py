@@ -1,0 +1,474 @@
+"""Files that several processes share, and TinyDB's storage on them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from tinydb import TinyDB
+
+from db.atomic_storage import AtomicJSONStorage, transaction
+from db.revocations import TinyDBRevocationStore
+from db.tinydb_store import TinyDBUserStore
+from visiongate import files
+from visiongate.errors import StoreUnavailable, UserExists
+from visiongate.files import FileView, backup_of, locked, read_stamped, write_private
+from visiongate.types import User
+
+ROOT = Path(__file__).resolve().parents[2]
+ANN, BOB = User("ann", "hash of ann"), User("bob", "hash of bob")
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="modes and limits are POSIX's")
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+# -- files
+
+
+@posix
+def test_files_and_a_new_folder_are_private_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        path = tmp_path / "data" / "users.json"
+        store = TinyDBUserStore(path)
+        store.add(ANN)
+        store.add(BOB)
+    finally:
+        os.umask(before)
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    assert modes == dict.fromkeys(["users.json", "users.json.bak", "users.json.lock"], 0o600)
+
+
+@posix
+def test_a_file_that_was_opened_to_others_is_private_after_the_next_write(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_private(path, b"1")
+    path.chmod(0o644)
+    write_private(path, b"2")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_stamps_of_quick_writes_of_one_size_all_differ(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    stamps = set()
+    for number in range(100, 200):
+        write_private(path, b"%d" % number, backup=True)
+        content, stamp = read_stamped(path)
+        assert content == b"%d" % number
+        assert stamp is not None
+        stamps.add(stamp[1:])
+    assert len(stamps) == 100
+    assert len({stamp[-1] for stamp in stamps}) == 100, "the mtime alone tells them apart"
+
+
+def test_the_mtime_grows_even_from_one_in_the_future(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_private(path, b"1")
+    future = 4_000_000_000 * 10**9
+    os.utime(path, ns=(future, future))
+    write_private(path, b"2")
+    assert path.stat().st_mtime_ns > future
+
+
+def test_a_view_derives_once_for_each_change(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    derived: list[bytes | None] = []
+
+    def derive(content: bytes | None) -> bytes | None:
+        derived.append(content)
+        return content
+
+    view = FileView(path, derive)
+    for content in (None, b"1", b"2", None, b"3"):
+        if content is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_private(path, content)
+        assert [view.get() for _ in range(5)] == [content] * 5
+    assert derived == [None, b"1", b"2", None, b"3"]
+
+
+def test_a_view_is_derived_once_for_all_threads_that_ask(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    derived = []
+    view = FileView(path, lambda content: derived.append(content) or content)
+    write_private(path, b"1")
+    together = threading.Barrier(8)
+
+    def ask() -> None:
+        together.wait()
+        answers.append(view.get())
+
+    answers: list[bytes | None] = []
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [b"1"] * 8
+    assert derived == [b"1"]
+
+
+def test_a_view_that_could_not_be_derived_is_tried_again(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_private(path, b"zero")
+    view = FileView(path, lambda content: int(content or b""))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="zero"):
+            view.get()
+    write_private(path, b"7")
+    assert view.get() == 7
+
+
+def test_a_writer_waits_no_longer_than_it_was_told(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    with locked(path):
+        blocked = threading.Thread(target=lambda: failures.append(_try_lock(path)))
+        failures: list[BaseException | None] = []
+        blocked.start()
+        blocked.join()
+    assert isinstance(failures[0], TimeoutError)
+    assert "locked by another process" in files.explain(failures[0], path)
+    assert _try_lock(path) is None
+
+
+def _try_lock(path: Path) -> OSError | None:
+    try:
+        with locked(path, timeout=0):
+            return None
+    except OSError as error:
+        return error
+
+
+def test_what_dead_writers_left_is_cleaned_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "users.json"
+    left = tmp_path / ".users.json.abc123.tmp"
+    strangers = {".other.json.abc123.tmp", "users.json.tmp", "notes.txt"}
+    for name in (left.name, *strangers):
+        (tmp_path / name).write_text("half")
+    TinyDBUserStore(path).add(ANN)
+    assert names(tmp_path) == strangers | {"users.json", "users.json.lock"}
+
+
+@posix
+def test_a_link_to_the_file_stays_a_link(tmp_path: Path) -> None:
+    real = tmp_path / "disk" / "users.json"
+    TinyDBUserStore(real).add(ANN)
+    link = tmp_path / "users.json"
+    link.symlink_to(real)
+    TinyDBUserStore(link).add(BOB)
+    assert link.is_symlink()
+    assert len(TinyDBUserStore(real).list()) == 2
+
+
+def test_the_backup_is_the_state_before_also_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    path = tmp_path / "x"
+    write_private(path, b"1", backup=True)
+    assert not backup_of(path).exists()
+    write_private(path, b"2", backup=True)
+    assert backup_of(path).read_bytes() == b"1"
+    monkeypatch.setattr(os, "link", refuse)
+    write_private(path, b"3", backup=True)
+    assert backup_of(path).read_bytes() == b"2"
+    assert names(tmp_path) == {"x", "x.bak"}
+
+
+@posix
+def test_an_administrator_does_not_lock_the_gateways_account_out(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can write files for another account")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    os.chown(folder, 4321, 4322)
+    TinyDBUserStore(folder / "users.json").add(ANN)
+    TinyDBUserStore(folder / "users.json").add(BOB)
+    owners = {(file.stat().st_uid, file.stat().st_gid) for file in folder.iterdir()}
+    assert owners == {(4321, 4322)}
+
+
+# -- TinyDB on them
+
+
+def test_the_file_is_tinydbs_own_format(tmp_path: Path) -> None:
+    path = tmp_path / "users.json"
+    TinyDBUserStore(path).add(ANN)
+    with TinyDB(path) as plain:
+        (document,) = plain.table("users").all()
+        assert document["username"] == "ann"
+        plain.table("users").insert(dict(document) | {"username": "carl"})
+        plain.table("other").insert({"kept": True})
+    store = TinyDBUserStore(path)
+    store.add(BOB)
+    assert [user.username for user in store.list()] == ["ann", "bob", "carl"]
+    with TinyDB(path, storage=AtomicJSONStorage) as ours:
+        assert ours.table("other").all() == [{"kept": True}]
+        assert [document.doc_id for document in ours.table("users")] == [1, 2, 3]
+
+
+def test_fields_that_a_later_version_added_survive_a_change(tmp_path: Path) -> None:
+    path = tmp_path / "users.json"
+    store = TinyDBUserStore(path)
+    store.add(ANN)
+    with transaction(path) as database:
+        database.table("users").update({"quota": 5})
+    store.update(User("ann", "new hash"))
+    assert json.loads(path.read_text())["users"]["1"]["quota"] == 5
+    assert store.get("ann").password_hash == "new hash"
+
+
+def test_a_transaction_writes_once_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    with transaction(path) as database:
+        database.insert({"n": 1})
+        database.insert({"n": 2})
+        assert not path.exists()
+    before = path.read_bytes()
+    with suppress(ZeroDivisionError), transaction(path) as database:
+        database.truncate()
+        raise ZeroDivisionError
+    assert path.read_bytes() == before
+    with transaction(path) as database:
+        assert len(database) == 2
+    assert not backup_of(path).exists(), "looking is not writing"
+
+
+def test_many_are_added_in_one_write_or_none(tmp_path: Path) -> None:
+    path = tmp_path / "users.json"
+    store = TinyDBUserStore(path)
+    store.add_many(User(f"user {number:04}", "x") for number in range(2000))
+    assert not backup_of(path).exists(), "one write, so there is no state before the last"
+    assert len(store.list()) == 2000
+    for batch in ([BOB, ANN, BOB], [BOB, User("user 0007", "x")]):
+        with pytest.raises(UserExists):
+            store.add_many(batch)
+    assert len(store.list()) == 2000
+
+
+def test_looking_up_reads_no_file_that_did_not_change(tmp_path: Path) -> None:
+    path = tmp_path / "users.json"
+    store = TinyDBUserStore(path)
+    store.add_many([ANN, BOB])
+    first = store.get("ann")
+    assert store.get("ann") is first
+    assert all(store.get("ann") is first for _ in range(3))
+    TinyDBUserStore(path).remove("bob")
+    assert store.get("ann") is not first
+
+
+# -- what goes wrong
+
+DOCUMENT = {
+    "username": "ann",
+    "password_hash": "x",
+    "role": "user",
+    "disabled": False,
+    "detectors": None,
+    "token_epoch": 1,
+    "created": 1.5,
+}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b'{"users": {"1": {"usern', "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b"", "empty"),
+        (b"[]", "tables of documents"),
+        (b'{"users": []}', "tables of documents"),
+        (b'{"users": {"one": {}}}', "tables of documents"),
+        (b'{"users": {"1": 5}}', "tables of documents"),
+    ],
+)
+def test_a_damaged_file_is_refused_with_the_way_back(
+    tmp_path: Path, content: bytes, says: str
+) -> None:
+    path = tmp_path / "users.json"
+    store = TinyDBUserStore(path)
+    store.add(ANN)
+    store.add(BOB)
+    path.write_bytes(content)
+    for attempt in (lambda: store.get("ann"), store.list, lambda: store.add(User("eve", "x"))):
+        with pytest.raises(StoreUnavailable, match=says) as caught:
+            attempt()
+        assert str(backup_of(path)) in caught.value.detail
+    assert path.read_bytes() == content, "what may still be rescued is not overwritten"
+    path.write_bytes(backup_of(path).read_bytes())
+    assert store.list() == [ANN]
+
+
+def test_without_a_backup_the_way_back_is_another(tmp_path: Path) -> None:
+    path = tmp_path / "users.json"
+    path.write_text("{")
+    with pytest.raises(StoreUnavailable, match="move it away"):
+        TinyDBUserStore(path).list()
+
+
+def test_an_empty_file_is_an_empty_database_as_for_tinydb(tmp_path: Path) -> None:
+    path = tmp_path / "users.json"
+    path.touch()
+    store = TinyDBUserStore(path)
+    assert store.list() == []
+    store.add(ANN)
+    assert store.list() == [ANN]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"role": "root"},
+        {"role": ["admin"]},
+        {"disabled": 0},
+        {"disabled": None},
+        {"detectors": "face"},
+        {"detectors": [1]},
+        {"token_epoch": "1"},
+        {"token_epoch": True},
+        {"username": None},
+        {"password_hash": 5},
+        {"created": "yesterday"},
+    ],
+    ids=str,
+)
+def test_a_document_that_is_no_account_is_named(tmp_path: Path, change: dict[str, object]) -> None:
+    path = tmp_path / "users.json"
+    path.write_text(json.dumps({"users": {"41": DOCUMENT | change}}))
+    with pytest.raises(StoreUnavailable, match="document 41"):
+        TinyDBUserStore(path).get("ann")
+
+
+@pytest.mark.parametrize("field", sorted(DOCUMENT))
+def test_a_field_that_is_missing_has_no_default(tmp_path: Path, field: str) -> None:
+    path = tmp_path / "users.json"
+    document = {key: value for key, value in DOCUMENT.items() if key != field}
+    path.write_text(json.dumps({"users": {"41": document}}))
+    with pytest.raises(StoreUnavailable, match=field):
+        TinyDBUserStore(path).list()
+
+
+def test_two_accounts_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "users.json"
+    path.write_text(json.dumps({"users": {"1": DOCUMENT, "2": DOCUMENT | {"role": "admin"}}}))
+    with pytest.raises(StoreUnavailable, match="second account named 'ann'"):
+        TinyDBUserStore(path).get("ann")
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"id": 1, "until": 2}, {"id": "a", "until": "b"}], ids=str
+)
+def test_a_document_that_is_no_revocation_is_named(
+    tmp_path: Path, document: dict[str, object]
+) -> None:
+    path = tmp_path / "revoked.json"
+    path.write_text(json.dumps({"revoked": {"41": document}}))
+    store = TinyDBRevocationStore(path)
+    for attempt in (lambda: store.is_revoked("a"), lambda: store.revoke(["a"], 4e9)):
+        with pytest.raises(StoreUnavailable, match="document 41"):
+            attempt()
+
+
+def test_a_path_that_cannot_be_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file" / "users.json", tmp_path):
+        store = TinyDBUserStore(path)
+        with pytest.raises(StoreUnavailable, match=str(path)):
+            store.add(ANN)
+        with pytest.raises(StoreUnavailable, match=str(path)):
+            store.list()
+        with pytest.raises(StoreUnavailable, match=str(path)):
+            TinyDBRevocationStore(path).is_revoked("a")
+
+
+def run(script: str, *arguments: object) -> str:
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@posix
+def test_a_full_disk_loses_nothing_and_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "users.json"
+    TinyDBUserStore(path).add(ANN)
+    # The kernel's limit on a file's size stops the write half-way, as a full disk does.
+    script = """
+import resource, sys
+from pathlib import Path
+from db.tinydb_store import TinyDBUserStore
+from visiongate.errors import StoreUnavailable
+from visiongate.types import User
+store = TinyDBUserStore(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+try:
+    store.add_many(User(f"user {n}", "x" * 60) for n in range(100))
+except StoreUnavailable as error:
+    print(error.detail)
+print(store.get("ann").username)
+"""
+    said, found = run(script, path).splitlines()
+    assert "no room left" in said
+    assert found == "ann"
+    assert TinyDBUserStore(path).list() == [ANN]
+    assert names(tmp_path) == {"users.json", "users.json.lock"}
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that any account can reach, which pytest's own are not."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@posix
+def test_a_folder_that_may_not_be_written_serves_reads_and_explains_writes(
+    open_folder: Path,
+) -> None:
+    data = open_folder / "data"
+    TinyDBUserStore(data / "users.json").add(ANN)
+    # Root may write everywhere, so the script becomes nobody, in a folder that is nobody's.
+    script = """
+import os, sys
+from pathlib import Path
+from db.tinydb_store import TinyDBUserStore
+from visiongate.errors import StoreUnavailable
+from visiongate.types import User
+data = Path(sys.argv[1])
+if os.geteuid() == 0:
+    for path in (data, *data.iterdir()):
+        os.chown(path, 65534, 65534)
+    os.setgid(65534)
+    os.setuid(65534)
+data.chmod(0o500)
+store = TinyDBUserStore(data / "users.json")
+print(store.get("ann").username)
+try:
+    store.add(User("bob", "x"))
+except StoreUnavailable as error:
+    print(error.detail)
+data.chmod(0o700)
+store.add(User("bob", "x"))
+"""
+    found, said = run(script, data).splitlines()
+    assert found == "ann"
+    assert f"may not use {data / 'users.json'}" in said
+    assert "chown" in said

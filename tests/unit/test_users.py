@@ -1,0 +1,268 @@
+"""Accounts: names, passwords, what ends tokens, and what a stranger can learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import bcrypt
+import pytest
+
+from tests.contract.memory_stores import MemoryUserStore
+from visiongate.errors import (
+    CredentialsWrong,
+    PasswordInvalid,
+    StoreUnavailable,
+    UserExists,
+    UsernameInvalid,
+    UserNotFound,
+)
+from visiongate.types import User
+from visiongate.users import Users, check_username
+
+
+@pytest.fixture
+def store() -> MemoryUserStore:
+    return MemoryUserStore()
+
+
+@pytest.fixture
+def users(store: MemoryUserStore) -> Iterator[Users]:
+    users = Users(store, bcrypt_rounds=4)
+    yield users
+    users.close()
+
+
+def refusal(users: Users, username: str, password: str) -> str:
+    with pytest.raises(CredentialsWrong) as caught:
+        users.authenticate(username, password)
+    return caught.value.detail
+
+
+def test_creates_and_authenticates(users: Users) -> None:
+    ann = users.create("ann", "secret", "admin", ["face", "object"])
+    bob = users.create("bob", "secret")
+    assert (ann.role, ann.detectors) == ("admin", frozenset({"face", "object"}))
+    assert (bob.role, bob.detectors, bob.disabled) == ("user", None, False)
+    assert users.authenticate("ann", "secret") == ann == users.get("ann")
+    assert users.list() == [ann, bob]
+    assert "secret" not in repr(ann)
+    assert ann.password_hash not in repr(ann)
+
+
+def test_a_stranger_learns_nothing_from_the_answer(users: Users) -> None:
+    users.create("ann", "secret")
+    users.create("off", "secret")
+    users.set_disabled("off", True)
+    attempts = [
+        ("nobody", "secret"),
+        ("ann", "wrong"),
+        ("off", "secret"),
+        ("off", "wrong"),
+        ("ann", ""),
+        ("ann", "x" * 5000),
+        ("ann", "secret\0"),
+        ("ann", "\ud800"),
+        ("\ud800", "secret"),
+        ("", ""),
+        ("x" * 100_000, "secret"),
+        ("ANN", "secret"),
+        (" ann", "secret"),
+    ]
+    assert {refusal(users, *attempt) for attempt in attempts} == {"Wrong user name or password."}
+
+
+def test_a_stranger_learns_nothing_from_the_work(
+    users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users.create("ann", "secret")
+    users.create("off", "secret")
+    users.set_disabled("off", True)
+    work: list[int] = []
+    check = bcrypt.checkpw
+
+    def checkpw(password: bytes, hashed: bytes) -> bool:
+        work.append(int(hashed[4:6]))
+        return check(password, hashed)
+
+    monkeypatch.setattr(bcrypt, "checkpw", checkpw)
+    for attempt in (("nobody", "secret"), ("ann", "wrong"), ("off", "secret"), ("ann", "x" * 99)):
+        refusal(users, *attempt)
+    users.authenticate("ann", "secret")
+    assert work == [4] * 5
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a", "ann", "Ann Lee", "ann@example.org", "安娜", "🙂", "x" * 64, "é" * 64, "e\u0301" * 64],
+)
+def test_names_that_can_be_used(users: Users, name: str) -> None:
+    users.create(name, "secret")
+    assert users.authenticate(name, "secret").username == check_username(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("", "has 0"),
+        ("x" * 65, "has 65"),
+        (" ann", "space"),
+        ("ann ", "space"),
+        (" ", "space"),
+        ("a\nb", "U\\+000A"),
+        ("a\0b", "U\\+0000"),
+        ("a\x1b[2J", "U\\+001B"),
+        ("a\u202eb", "U\\+202E"),
+        ("a\u00a0b", "U\\+00A0"),
+        ("a\ud800", "U\\+D800"),
+    ],
+    ids=ascii,
+)
+def test_names_that_cannot(users: Users, name: str, says: str) -> None:
+    with pytest.raises(UsernameInvalid, match=says):
+        users.create(name, "secret")
+    assert users.list() == []
+
+
+def test_a_name_that_looks_the_same_is_the_same(users: Users) -> None:
+    users.create("ren\u00e9", "secret")
+    with pytest.raises(UserExists):
+        users.create("rene\u0301", "other")
+    assert users.authenticate("rene\u0301", "secret").username == "ren\u00e9"
+    users.set_disabled("rene\u0301", True)
+    users.remove("rene\u0301")
+    assert users.list() == []
+
+
+def test_an_impossible_password_changes_nothing(users: Users) -> None:
+    ann = users.create("ann", "secret")
+    for password in ("", "x" * 73, "a\0b"):
+        with pytest.raises(PasswordInvalid):
+            users.create("bob", password)
+        with pytest.raises(PasswordInvalid):
+            users.set_password("ann", password)
+    assert users.list() == [ann]
+
+
+def test_a_new_password_ends_tokens_and_the_old_password(users: Users) -> None:
+    before = users.create("ann", "old", "admin", ["face"])
+    after = users.set_password("ann", "new")
+    assert after.token_epoch > before.token_epoch
+    assert after == replace(
+        before, password_hash=after.password_hash, token_epoch=after.token_epoch
+    )
+    assert users.authenticate("ann", "new") == after
+    refusal(users, "ann", "old")
+
+
+def test_closing_an_account_ends_its_tokens_for_good(users: Users) -> None:
+    before = users.create("ann", "secret")
+    closed = users.set_disabled("ann", True)
+    assert closed.disabled
+    assert closed.token_epoch > before.token_epoch
+    assert users.set_disabled("ann", True) == closed, "nothing changed, nothing happens"
+    opened = users.set_disabled("ann", False)
+    assert opened.token_epoch > closed.token_epoch
+    assert users.authenticate("ann", "secret") == opened
+
+
+def test_rights_change_without_ending_tokens(users: Users) -> None:
+    before = users.create("ann", "secret")
+    assert users.set_role("ann", "admin") == replace(before, role="admin")
+    assert users.set_detectors("ann", ["face"]).detectors == frozenset({"face"})
+    assert users.set_detectors("ann", []).detectors == frozenset()
+    assert users.set_detectors("ann", None) == replace(before, role="admin")
+
+
+def test_tokens_of_a_removed_account_fit_no_later_one_of_its_name(users: Users) -> None:
+    first = users.create("ann", "secret")
+    ended = users.set_password("ann", "other")
+    users.remove("ann")
+    second = users.create("ann", "secret")
+    assert second.token_epoch not in (first.token_epoch, ended.token_epoch)
+    assert second.token_epoch < 2**53, "JavaScript reads it exactly"
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        lambda users: users.get("bob"),
+        lambda users: users.remove("bob"),
+        lambda users: users.set_password("bob", "secret"),
+        lambda users: users.set_disabled("bob", True),
+        lambda users: users.set_role("bob", "admin"),
+        lambda users: users.set_detectors("bob", None),
+    ],
+    ids=["get", "remove", "set_password", "set_disabled", "set_role", "set_detectors"],
+)
+def test_an_unknown_user_is_named(users: Users, action: Callable[[Users], object]) -> None:
+    users.create("ann", "secret")
+    with pytest.raises(UserNotFound):
+        action(users)
+
+
+# -- a changed cost
+
+
+@pytest.fixture
+def costlier(store: MemoryUserStore) -> Iterator[Users]:
+    users = Users(store, bcrypt_rounds=5)
+    yield users
+    users.close()
+
+
+def test_a_login_renews_a_hash_of_another_cost(users: Users, costlier: Users) -> None:
+    before = users.create("ann", "secret")
+    refusal(costlier, "ann", "wrong")
+    assert users.get("ann") == before
+    after = costlier.authenticate("ann", "secret")
+    assert after.password_hash.startswith("$2b$05$")
+    assert after == replace(before, password_hash=after.password_hash), "tokens live on"
+    assert users.get("ann") == after
+    assert costlier.authenticate("ann", "secret") == after
+
+
+class Racing(MemoryUserStore):
+    """Something happens between the look-up and the change that renews the hash."""
+
+    event: Callable[[MemoryUserStore, User], None] | None = None
+
+    def modify(self, username: str, change: Callable[[User], User]) -> User:
+        if self.event is not None:
+            event, self.event = self.event, None
+            event(self, self.get(username))
+        return super().modify(username, change)
+
+
+def remove(store: MemoryUserStore, user: User) -> None:
+    store.remove(user.username)
+
+
+def disable(store: MemoryUserStore, user: User) -> None:
+    store.update(replace(user, disabled=True))
+
+
+def new_password(store: MemoryUserStore, user: User) -> None:
+    store.update(replace(user, password_hash="another"))
+
+
+@pytest.mark.parametrize("event", [remove, disable, new_password])
+def test_a_login_is_void_if_the_account_ends_meanwhile(
+    event: Callable[[MemoryUserStore, User], None],
+) -> None:
+    store = Racing()
+    Users(store, bcrypt_rounds=4).create("ann", "secret")
+    store.event = event
+    users = Users(store, bcrypt_rounds=5)
+    refusal(users, "ann", "secret")
+    assert [u.password_hash for u in store.list() if u.password_hash.startswith("$2b$05")] == []
+
+
+def test_a_full_disk_locks_nobody_out() -> None:
+    def full(store: MemoryUserStore, user: User) -> None:
+        raise StoreUnavailable("no room left")
+
+    store = Racing()
+    ann = Users(store, bcrypt_rounds=4).create("ann", "secret")
+    store.event = full
+    assert Users(store, bcrypt_rounds=5).authenticate("ann", "secret") == ann
