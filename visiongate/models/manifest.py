@@ -44,6 +44,13 @@ class Model(BaseModel):
     labels: str = ""
     input: str = ""
     needs: tuple[str, ...] = ()
+    default: bool = False
+
+    @property
+    def size(self) -> str:
+        """The size for people: ``"4.0 MB"``, ``"3.2 kB"``."""
+        unit, name = (1e6, "MB") if self.bytes >= 1e6 else (1e3, "kB")
+        return f"{self.bytes / unit:.1f} {name}"
 
 
 Manifest: TypeAlias = Mapping[str, Model]

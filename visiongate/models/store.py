@@ -189,7 +189,7 @@ class FileModelStore:
             else f"name a folder or address that has {model.file} as VISIONGATE_MODEL_MIRROR"
         )
         return ModelUnavailable(
-            f"The weights of {model.name} ({model.bytes / 1e6:.1f} MB) are not on this machine: "
+            f"The weights of {model.name} ({model.size}) are not on this machine: "
             f"{why}. Run `python -m visiongate.models pull {model.name}` with a network, "
             f"or {elsewhere}.",
             extra={"model": model.name},

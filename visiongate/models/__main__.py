@@ -1,0 +1,6 @@
+"""Run ``python -m visiongate.models``."""
+
+from visiongate.models.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())
