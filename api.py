@@ -7,7 +7,9 @@ is first asked for.
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 _MEMORY_FOLDER = "/dev/shm"  # noqa: S108 - where a heartbeat file never waits for a disk
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 _SPARE_THREADS = 14
 """Threads beyond those that compute or wait, so that health checks and logins get through."""
 
@@ -49,6 +52,7 @@ def main() -> int:
     """Serve until told to stop; return the exit status."""
     try:
         settings = load_settings()
+        _share_metrics(settings)
         _check(settings)
     except VisiongateError as error:
         print(f"visiongate: {error.detail}", file=sys.stderr)
@@ -56,6 +60,22 @@ def main() -> int:
     if sys.platform == "win32":
         return _serve_waitress(settings)
     return _serve_gunicorn(settings)
+
+
+def _share_metrics(settings: Settings) -> None:
+    """Give several workers a folder to add up their counts in.
+
+    prometheus_client looks for it when it is imported, so this comes before all else.
+    """
+    if settings.workers > 1 and sys.platform != "win32" and _METRICS not in os.environ:
+        os.environ[_METRICS] = tempfile.mkdtemp(prefix="visiongate-metrics-")
+        # In this process alone: the workers are forked from it, and must not clean up.
+        atexit.register(_remove_metrics, os.environ[_METRICS], os.getpid())
+
+
+def _remove_metrics(folder: str, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check(settings: Settings) -> None:
@@ -94,11 +114,9 @@ def _threads(settings: Settings) -> int:
 
 
 def _serve_gunicorn(settings: Settings) -> int:
-    if settings.workers > 1 and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-        # prometheus_client reads this when it is imported; workers add up their counts there.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="visiongate-metrics-")
-
     from gunicorn.app.base import BaseApplication
+
+    from visiongate.web.logging import gunicorn_logger
 
     class Server(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
@@ -112,7 +130,8 @@ def _serve_gunicorn(settings: Settings) -> int:
                 "keepalive": 15,
                 "reload": settings.debug,
                 "worker_tmp_dir": _MEMORY_FOLDER if Path(_MEMORY_FOLDER).is_dir() else None,
-                # Its own log would be no JSON: it speaks up for warnings alone.
+                "logger_class": gunicorn_logger(),
+                # When all is well, the gateway's own log says enough.
                 "loglevel": "info" if settings.debug else "warning",
                 # An admin socket in the home folder, which nobody asked for.
                 "control_socket_disable": True,
@@ -138,7 +157,7 @@ def _worker_exit(_server: object, worker: Any) -> None:
 
 
 def _child_exit(_server: object, worker: Any) -> None:
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    if _METRICS in os.environ:
         from prometheus_client import multiprocess
 
         multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.web.fakes import PASSWORD
+from visiongate.errors import ConfigurationError
 from visiongate.services import Services
 from visiongate.types import DetectorReport, Failure, Picture, Report, User
 from visiongate.web.metrics import observe_report
@@ -182,3 +183,11 @@ def test_several_processes_add_up(tmp_path: Path) -> None:
     assert seen["visiongate_logins_total", frozenset({("outcome", "ok")})] == 7
     assert seen["visiongate_requests_in_flight", frozenset()] == 7
     assert seen["visiongate_detector_seconds_count", frozenset({("detector", "face")})] == 2
+
+
+def test_a_folder_that_comes_too_late_is_said_to(
+    make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="before the process starts"):
+        make_app()

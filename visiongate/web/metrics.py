@@ -19,11 +19,12 @@ from prometheus_client import (
     Histogram,
     ProcessCollector,
     generate_latest,
+    values,
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from visiongate.errors import DetectorUnknown
+from visiongate.errors import ConfigurationError, DetectorUnknown
 from visiongate.web import logging as web_logging
 
 if TYPE_CHECKING:
@@ -96,6 +97,11 @@ class Metrics:
         self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         if not self._shared:
             ProcessCollector(registry=registry)
+        elif not values.ValueClass._multiprocess:
+            raise ConfigurationError(
+                "PROMETHEUS_MULTIPROC_DIR was set after prometheus_client had been imported, "
+                "which counts in memory since then. Set it before the process starts."
+            )
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format, of all processes."""
