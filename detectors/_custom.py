@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from visiongate.contracts import ModelStore
 from visiongate.errors import ConfigurationError, ModelUnavailable
-from visiongate.runtimes.convert import readable, sha256_of
+from visiongate.runtimes.convert import readable
+from visiongate.runtimes.converted import sha256_of
 from visiongate.runtimes.openvino import OpenVinoModel
 from visiongate.types import Device, Image, ModelUse
 

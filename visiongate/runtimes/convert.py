@@ -8,7 +8,6 @@ hundreds of megabytes never enter the gateway; the result is kept under the file
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import subprocess
 import sys
@@ -17,9 +16,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from visiongate.errors import ModelUnavailable
-from visiongate.files import locked
+from visiongate.runtimes.converted import converted
+from visiongate.runtimes.openvino import import_openvino
 
-__all__ = ["FORMATS", "readable", "sha256_of"]
+__all__ = ["FORMATS", "readable"]
 
 _VERSION = 1
 """Raise it when the conversion changes, so that what older versions made is not used."""
@@ -52,27 +52,15 @@ def readable(path: Path, cache: Path, *, input_shape: tuple[int, ...] | None = N
         raise ModelUnavailable(
             f"{path.name}: models are read from {', '.join(FORMATS)}; this ends in {ending!r}."
         )
-    made = cache / f"{path.stem}-{sha256_of(path)[:16]}-v{_VERSION}.xml"
-    # The weights are moved into place before the graph, so a graph that is there is whole.
-    if not made.is_file():
-        with locked(made, timeout=_SECONDS):
-            if not made.is_file():
-                _convert_elsewhere(path, made, input_shape)
-    return made
+    return converted(
+        cache, path.stem, (path,), _VERSION, lambda: _convert_elsewhere(path, input_shape)
+    )
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _convert_elsewhere(source: Path, target: Path, input_shape: tuple[int, ...] | None) -> None:
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".convert-") as folder:
-        result = Path(folder) / target.name
+def _convert_elsewhere(source: Path, input_shape: tuple[int, ...] | None) -> Any:
+    """Return the model as an ``openvino.Model``, converted in a process of its own."""
+    with tempfile.TemporaryDirectory(prefix="visiongate-convert-") as folder:
+        result = Path(folder) / "model.xml"
         command = [sys.executable, "-m", __name__, str(source.resolve()), str(result)]
         if input_shape is not None:
             command += ["--shape", ",".join(map(str, input_shape))]
@@ -96,8 +84,10 @@ def _convert_elsewhere(source: Path, target: Path, input_shape: tuple[int, ...] 
             said = [line for line in done.stderr.strip().splitlines() if line.strip()]
             reason = " ".join(said[-_LAST_LINES:]) or f"status {done.returncode}"
             raise ModelUnavailable(f"{source.name} could not be converted: {reason}")
-        result.with_suffix(".bin").replace(target.with_suffix(".bin"))
-        result.replace(target)
+        core = import_openvino().Core()
+        # Mapped, the weights would be needed after the folder is gone.
+        core.set_property({"ENABLE_MMAP": False})
+        return core.read_model(result)
 
 
 def _main() -> int:
