@@ -17,7 +17,7 @@ BENCH_ARGS ?=
 environment = python=$$(PYTHON="$(PYTHON)" sh tools/find-python) \
 	&& "$$python" tools/environment.py $(1) $(2)
 
-.PHONY: help setup demo serve test check bench train-faces pins clean
+.PHONY: help setup demo serve test check bench train-faces docs pins clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -47,7 +47,10 @@ bench: $(VENV)/.ready-bench ## measure speed and memory; results in bench/result
 
 train-faces: $(TRAINING_VENV)/.ready ## train gender and ethnicity (DATA=folder)
 	@test -n "$(DATA)" || { echo "Name the faces to train on: make train-faces DATA=folder" >&2; exit 2; }
-	@$(TRAINING_VENV)/$(BIN)/python -m training.train --data "$(DATA)" $(TRAIN_ARGS)
+	@$(TRAINING_VENV)/$(BIN)/python -m training.train "$(DATA)" $(TRAIN_ARGS)
+
+docs: $(VENV)/.ready ## write the table of settings into docs/configuration.md
+	@$(RUN) tools/settings_table.py
 
 pins: $(VENV)/.ready ## make requirements*.txt anew from requirements*.in
 	for list in requirements requirements-dev requirements-bench; do \

@@ -85,7 +85,7 @@ def show(name: str, picture: bytes, folder: Path) -> tuple[list[object], bytes]:
         ).json()
         print(f"4. Sent {name}:  POST /api/v1/detect/face")
         print(f"   The answer, after {time.perf_counter() - began:.2f} s, loading included:\n")
-        print(json.dumps(answer, indent=2))
+        print("[" + ",\n ".join(json.dumps(item) for item in answer) + "]")
         drawn = post(
             f"{address}/api/v1/detect/face",
             headers=session,

@@ -1,0 +1,67 @@
+#!/bin/sh
+# Log in and ask a running gateway for everything it does, with curl alone.
+#
+#   examples/curl.sh USER PASSWORD PICTURE [ADDRESS]
+set -eu
+
+if [ $# -lt 3 ]; then
+    sed -n '2,4s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+fi
+user=$1 password=$2 picture=$3 address=${4:-http://localhost:5000}
+
+# The member of a flat JSON object; jq would do it better, but is not everywhere.
+member() {
+    sed -n "s/.*\"$1\": *\"\([^\"]*\)\".*/\1/p"
+}
+
+# A string as JSON, for names and passwords with quotes or backslashes in them.
+quoted() {
+    printf '"%s"' "$(printf %s "$1" | sed 's/[\\"]/\\&/g')"
+}
+
+say() {
+    printf '\n== %s\n' "$*"
+}
+
+say "Log in"
+answer=$(printf '{"username":%s,"password":%s}' "$(quoted "$user")" "$(quoted "$password")" |
+    curl -sS --fail-with-body -H "Content-Type: application/json" --data-binary @- "$address/api/v1/login") || {
+    echo "$answer" >&2
+    exit 1
+}
+token=$(echo "$answer" | member access_token)
+refresh=$(echo "$answer" | member refresh_token)
+echo "a token of ${#token} characters"
+
+ask() {
+    curl -sS -H "Authorization: Bearer $token" "$@"
+}
+
+say "Who am I, and what may I"
+ask "$address/api/v1/me"
+
+say "Detectors"
+ask "$address/api/v1/detectors"
+
+say "Faces, as mlapi answered them"
+ask -F "file=@$picture" "$address/api/v1/detect/object?type=face"
+
+say "The full report, nothing kept"
+ask -F "file=@$picture" "$address/api/v1/detect?detectors=face&delete=true"
+
+say "A picture as base64 in JSON"
+printf '{"image":"%s","delete":true}' "$(base64 <"$picture" | tr -d '\n')" |
+    ask -H "Content-Type: application/json" --data-binary @- "$address/api/v1/detect/face"
+
+say "The picture with its boxes drawn"
+ask -F "file=@$picture" -H "Accept: image/jpeg" -o annotated.jpg "$address/api/v1/detect/face?delete=true"
+echo "annotated.jpg"
+
+say "New tokens for the refresh token"
+answer=$(curl -sS -X POST -H "Authorization: Bearer $refresh" "$address/api/v1/refresh")
+token=$(echo "$answer" | member access_token)
+echo "a token of ${#token} characters"
+
+say "Log out"
+ask -X POST "$address/api/v1/logout"
