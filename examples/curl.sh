@@ -41,8 +41,8 @@ ask() {
 say "Who am I, and what may I"
 ask "$address/api/v1/me"
 
-say "Detectors"
-ask "$address/api/v1/detectors"
+say "The face detector (all of them: /api/v1/detectors)"
+ask "$address/api/v1/detectors/face"
 
 say "Faces, as mlapi answered them"
 ask -F "file=@$picture" "$address/api/v1/detect/object?type=face"
