@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -94,6 +95,26 @@ def test_login_says_that_it_wants_json(kind: str, client: FlaskClient) -> None:
 def test_login_reads_no_long_body(client: FlaskClient) -> None:
     body = {"username": "anna", "password": "x" * 20_000}
     problem_of(client.post("/api/v1/login", json=body), 413, "request_too_large")
+
+
+def test_login_reads_no_long_body_without_a_length(client: FlaskClient) -> None:
+    answer = client.post(
+        "/api/v1/login",
+        input_stream=BytesIO(b'{"username": "' + b"x" * 20_000 + b'"}'),
+        content_type="application/json",
+        headers={"Transfer-Encoding": "chunked"},
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    problem_of(answer, 413, "request_too_large")
+
+
+def test_login_says_where_the_json_is_broken(client: FlaskClient) -> None:
+    answer = client.post(
+        "/api/v1/login", data=b'{"username": "anna" "password"}', content_type="application/json"
+    )
+    document = problem_of(answer, 400, "bad_request")
+    assert "line 1 column 21" in document["detail"]
+    assert "anna" not in document["detail"]
 
 
 def test_login_answers_alike_for_unknown_wrong_and_disabled(

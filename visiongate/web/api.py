@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, current_app, request
 from flask_restful import Api
 
-from visiongate.errors import BadRequest, FieldMissing, FormatUnsupported
+from visiongate.errors import BadRequest, FieldMissing, FormatUnsupported, RequestTooLarge
+from visiongate.web.gateway_request import GatewayRequest
 
 if TYPE_CHECKING:
     from visiongate.services import Services
@@ -63,20 +65,36 @@ def json_object(max_bytes: int) -> dict[str, Any]:
     Raises:
         FormatUnsupported: it was not sent as JSON.
         BadRequest: it is not JSON, or not an object.
-        werkzeug.exceptions.RequestEntityTooLarge: it is longer.
+        RequestTooLarge: it is longer.
     """
     if not request.is_json:
         raise FormatUnsupported(
             "Send a JSON object with the header Content-Type: application/json, "
-            f"not {request.mimetype or 'a body without a type'}."
+            f"not {request.mimetype[:100] or 'a body without a type'}."
         )
-    request.max_content_length = max_bytes
     try:
-        body = request.get_json()
+        body = json.loads(_read(max_bytes))
+    except ValueError as error:
+        raise BadRequest(f"The JSON cannot be parsed: {error}.") from None
     except RecursionError:
         raise BadRequest("The JSON is nested too deeply.") from None
     if not isinstance(body, dict):
         raise BadRequest('The JSON must be an object: {"name": "value"}.')
+    return body
+
+
+def _read(max_bytes: int) -> bytes:
+    sent = cast(GatewayRequest, request)
+    sent.max_content_length = max_bytes
+    too_large = RequestTooLarge(f"The body of this request may have at most {max_bytes} bytes.")
+    if (sent.content_length or 0) > max_bytes:
+        raise too_large
+    try:
+        body: bytes = sent.get_data(cache=False)
+    except RequestTooLarge:
+        raise too_large from None
+    if sent.went_on:
+        raise too_large
     return body
 
 

@@ -29,6 +29,11 @@ __all__ = ["UNMATCHED", "configure", "gunicorn_logger", "init_app", "note", "rou
 UNMATCHED = "unmatched"
 """The route of requests to paths that no route has."""
 
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:  # it takes no parameter before Python 3.11
+    _StreamHandler = logging.StreamHandler
+
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]*)?")
 _SERVERS = ("gunicorn.error", "gunicorn.access", "waitress", "werkzeug")
@@ -37,7 +42,7 @@ _log = structlog.get_logger("visiongate.request")
 _lock = threading.RLock()
 
 
-class _Stderr(logging.StreamHandler[TextIO]):
+class _Stderr(_StreamHandler):
     """Write the standard library's lines to whatever ``sys.stderr`` is at that moment."""
 
     def __init__(self) -> None:
