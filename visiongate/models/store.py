@@ -208,6 +208,9 @@ class _PresentOnly:
             raise self._store.absence(name)
         return found
 
+    def find(self, name: str) -> Path | None:
+        return self._store.find(name)
+
     def cache_dir(self) -> Path:
         return self._store.cache_dir()
 
