@@ -16,6 +16,7 @@ OURS = {"visiongate", "detectors", "db", "training", "bench", "tests"}
 OPTIONAL = {
     "torch",  # converts TorchScript where somebody has installed it
     "keras",  # tensorflow's own
+    "pycocotools",  # measures detectors; the command that needs it says how to install it
 }
 SERVING = [
     ROOT / "api.py",
