@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MEMORY_FOLDER = "/dev/shm"  # noqa: S108 - where a heartbeat file never waits for a disk
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
+_BODY_OVERHEAD = 2_000_000
 _SPARE_THREADS = 14
 """Threads beyond those that compute or wait, so that health checks and logins get through."""
 
@@ -169,7 +170,13 @@ def _serve_waitress(settings: Settings) -> int:
     app = build()
     try:
         waitress.serve(
-            app, host=settings.host, port=settings.port, threads=_threads(settings), ident=None
+            app,
+            host=settings.host,
+            port=settings.port,
+            threads=_threads(settings),
+            ident=None,
+            # Waitress writes bodies over half a megabyte to a temporary file: never a picture.
+            inbuf_overflow=2 * settings.max_upload_bytes + _BODY_OVERHEAD,
         )
     finally:
         app.extensions["visiongate"].close()

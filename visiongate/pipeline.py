@@ -235,7 +235,7 @@ class _Pass:
         options = self._request.options
         if detector.info.needs == "faces":
             # Thresholds and labels of the request choose faces, not what is said of them.
-            options = PredictOptions(min_confidence=0.0)
+            options = PredictOptions(min_confidence=0.0, abstain_below=options.abstain_below)
         return self._pipeline._engine.infer(detector, images, options, self._deadline)
 
     def _timed(

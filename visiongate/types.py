@@ -148,11 +148,14 @@ class PredictOptions:
     """What a caller asks of one detector.
 
     ``min_confidence`` None means the detector's own default; ``labels`` None means all.
+    ``abstain_below`` is the calibrated confidence under which a face attribute is answered
+    ``unknown``; None means the detector's own setting.
     """
 
     min_confidence: float | None = None
     labels: frozenset[str] | None = None
     max_detections: int = 300
+    abstain_below: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ __all__ = [
     "read_switch",
 ]
 
-COMMON = ("min_confidence", "labels", "max_detections", "delete", "annotate")
+COMMON = ("min_confidence", "labels", "max_detections", "abstain_below", "delete", "annotate")
 """Options of every detect route."""
 
 _MOST_DETECTIONS = 1000
@@ -73,6 +73,7 @@ def read_options(given: Iterable[tuple[str, object]], allowed: Collection[str]) 
         min_confidence=values.get("min_confidence"),
         labels=values.get("labels"),
         max_detections=values.get("max_detections", PredictOptions().max_detections),
+        abstain_below=values.get("abstain_below"),
     )
     return DetectOptions(
         predict,
@@ -187,6 +188,7 @@ def _type(name: str, raw: object) -> str:
 
 _PARSERS: Mapping[str, Callable[[str, object], Any]] = {
     "min_confidence": _number,
+    "abstain_below": _number,
     "labels": _labels,
     "max_detections": _count,
     "delete": _switch,
