@@ -19,7 +19,17 @@ from typing import Generic, TypeAlias, TypeVar
 
 from filelock import FileLock, Timeout
 
-__all__ = ["FileView", "Stamp", "backup_of", "explain", "locked", "read_stamped", "write_private"]
+__all__ = [
+    "LOCK_SECONDS",
+    "FileView",
+    "Stamp",
+    "backup_of",
+    "explain",
+    "locked",
+    "make_private",
+    "read_stamped",
+    "write_private",
+]
 
 T = TypeVar("T")
 
@@ -46,18 +56,25 @@ def locked(path: Path, timeout: float = LOCK_SECONDS) -> Iterator[None]:
         TimeoutError: others held it for ``timeout`` seconds.
         OSError: the folder cannot be made or written to.
     """
-    _make_private_folder(path.parent)
     lock = path.with_name(path.name + ".lock")
-    with suppress(FileExistsError):
-        descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-        try:
-            _give_to_owner(lock, path)
-        finally:
-            os.close(descriptor)
+    make_private(lock)
     with FileLock(lock, timeout=timeout, mode=0o600, poll_interval=_POLL_SECONDS):
         for leftover in path.parent.glob(f".{path.name}.*.tmp"):
             leftover.unlink(missing_ok=True)
         yield
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file (mode 0600), and its folder (0700), if it is not there.
+
+    Raises:
+        OSError: it can neither be made nor is it there.
+    """
+    _make_private_folder(path.parent)
+    with suppress(FileExistsError):
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        os.close(descriptor)
+        _give_to_owner(path, path.parent)
 
 
 def write_private(path: Path, data: bytes, *, backup: bool = False) -> None:
@@ -77,7 +94,7 @@ def write_private(path: Path, data: bytes, *, backup: bool = False) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        _give_to_owner(temporary, path)
+        _give_to_owner(temporary, path if path.exists() else path.parent)
         with suppress(FileNotFoundError):
             mtime = max(time.time_ns(), path.stat().st_mtime_ns + _MTIME_STEP_NS)
             os.utime(temporary, ns=(mtime, mtime))
@@ -200,14 +217,11 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _give_to_owner(new: Path, path: Path) -> None:
+def _give_to_owner(new: Path, model: Path) -> None:
     """Let an administrator's ``sudo`` not lock the gateway's own account out of its files."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return
-    try:
-        owner = path.stat()
-    except FileNotFoundError:
-        owner = path.parent.stat()
+    owner = model.stat()
     if owner.st_uid != 0:
         os.chown(new, owner.st_uid, owner.st_gid)
 

@@ -124,7 +124,7 @@ def build_services(settings: Settings) -> Services:
         ConfigurationError: the settings contradict what is installed.
         StoreUnavailable: the data folder cannot be used.
     """
-    from db.revocations import TinyDBRevocationStore
+    from db.revocations import SQLiteRevocationStore
     from visiongate.engines.local import LocalEngine
     from visiongate.imaging import Limits, decode
     from visiongate.keys import KeyRing
@@ -137,13 +137,12 @@ def build_services(settings: Settings) -> Services:
     device = Device(settings.device, threads=cores(), streams=concurrency)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
     store, users = build_users(settings)
-    pictures = None
-    if settings.retention == "on":
-        pictures = FilePictureStore(
-            settings.images_dir,
-            max_age_seconds=settings.retention_days * _SECONDS_A_DAY,
-            max_bytes=settings.retention_max_bytes,
-        )
+    kept = FilePictureStore(
+        settings.images_dir,
+        max_age_seconds=settings.retention_days * _SECONDS_A_DAY,
+        max_bytes=settings.retention_max_bytes,
+    )
+    pictures = kept if settings.retention == "on" else None
     registry = Registry.discover(settings.detectors, settings.detectors_disabled)
     engine = LocalEngine(concurrency, settings.max_waiting)
     models = FileModelStore(
@@ -154,7 +153,7 @@ def build_services(settings: Settings) -> Services:
         settings=settings,
         users=users,
         user_store=store,
-        revocations=TinyDBRevocationStore(settings.data_dir / "revoked.json"),
+        revocations=SQLiteRevocationStore(settings.data_dir / "revoked.db"),
         keys=KeyRing(settings.data_dir / "keys.json"),
         pictures=pictures,
         models=models,
@@ -171,7 +170,8 @@ def build_services(settings: Settings) -> Services:
         ),
         device=device,
         probe=probe,
-        _sweeper=Sweeper(pictures, settings.sweep_seconds) if pictures is not None else None,
+        # Also with retention off: what was kept before it was switched off still gets old.
+        _sweeper=Sweeper(kept, settings.sweep_seconds),
     )
 
 

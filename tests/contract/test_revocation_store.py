@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from db.revocations import TinyDBRevocationStore
+from db.revocations import SQLiteRevocationStore
 from tests.contract.memory_stores import MemoryRevocationStore
 from visiongate.contracts import RevocationStore
 
@@ -28,12 +28,12 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["memory", "tinydb"])
+@pytest.fixture(params=["memory", "sqlite"])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Open:
     if request.param == "memory":
         only = MemoryRevocationStore(clock=clock)
         return lambda: only
-    return lambda: TinyDBRevocationStore(tmp_path / "data" / "revoked.json", clock=clock)
+    return lambda: SQLiteRevocationStore(tmp_path / "data" / "revoked.db", clock=clock)
 
 
 def test_nothing_is_revoked_at_first(open_store: Open) -> None:
@@ -97,15 +97,3 @@ def test_one_of_many_threads_wins(open_store: Open) -> None:
         won = list(pool.map(lambda number: store.revoke(["a", f"own {number}"], 2000), range(8)))
     assert won.count(True) == 1
     assert all(store.is_revoked(f"own {number}") for number in range(8))
-
-
-def test_the_file_holds_only_what_has_not_expired(tmp_path: Path, clock: Clock) -> None:
-    path = tmp_path / "revoked.json"
-    store = TinyDBRevocationStore(path, clock=clock)
-    for second in range(20):
-        store.revoke([f"id-{second}"], until=clock.now + 3)
-        clock.now += 1
-    content = path.read_text()
-    assert "id-19" in content
-    assert "id-10" not in content
-    assert len(content) < 200

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from db.revocations import TinyDBRevocationStore
+from db.revocations import SQLiteRevocationStore
 from db.tinydb_store import TinyDBUserStore
 
 pytestmark = pytest.mark.skipif(
@@ -22,13 +22,13 @@ ROOT = Path(__file__).resolve().parents[2]
 _WRITERS = """
 import sys
 from pathlib import Path
-from db.revocations import TinyDBRevocationStore
+from db.revocations import SQLiteRevocationStore
 from db.tinydb_store import TinyDBUserStore
 from visiongate.types import User
 
 name, folder, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 users = TinyDBUserStore(folder / "users.json")
-revoked = TinyDBRevocationStore(folder / "revoked.json")
+revoked = SQLiteRevocationStore(folder / "revoked.db")
 print("ready", flush=True)
 sys.stdin.readline()
 for number in range(count):
@@ -165,7 +165,7 @@ def test_four_processes_lose_no_user_and_revoke_each_token_once(tmp_path: Path) 
     assert names == {f"p{number} {n}" for number in range(4) for n in range(count)}
     wins = sorted(int(line) for output, _ in outputs for line in output.split())
     assert wins == list(range(count)), "each token has exactly one process that revoked it"
-    revoked = TinyDBRevocationStore(tmp_path / "revoked.json")
+    revoked = SQLiteRevocationStore(tmp_path / "revoked.db")
     assert all(revoked.is_revoked(f"token {number}") for number in range(count))
     documents = json.loads((tmp_path / "users.json").read_text())["users"]
     assert sorted(map(int, documents)) == list(range(1, 4 * count + 1)), "no id is used twice"

@@ -17,7 +17,6 @@ import pytest
 from tinydb import TinyDB
 
 from db.atomic_storage import AtomicJSONStorage, transaction
-from db.revocations import TinyDBRevocationStore
 from db.tinydb_store import TinyDBUserStore
 from visiongate import files
 from visiongate.errors import StoreUnavailable, UserExists
@@ -371,20 +370,6 @@ def test_two_accounts_of_one_name_are_refused(tmp_path: Path) -> None:
         TinyDBUserStore(path).get("ann")
 
 
-@pytest.mark.parametrize(
-    "document", [{}, {"id": 1, "until": 2}, {"id": "a", "until": "b"}], ids=str
-)
-def test_a_document_that_is_no_revocation_is_named(
-    tmp_path: Path, document: dict[str, object]
-) -> None:
-    path = tmp_path / "revoked.json"
-    path.write_text(json.dumps({"revoked": {"41": document}}))
-    store = TinyDBRevocationStore(path)
-    for attempt in (lambda: store.is_revoked("a"), lambda: store.revoke(["a"], 4e9)):
-        with pytest.raises(StoreUnavailable, match="document 41"):
-            attempt()
-
-
 def test_a_path_that_cannot_be_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path / "file" / "users.json", tmp_path):
@@ -393,8 +378,6 @@ def test_a_path_that_cannot_be_is_explained(tmp_path: Path) -> None:
             store.add(ANN)
         with pytest.raises(StoreUnavailable, match=str(path)):
             store.list()
-        with pytest.raises(StoreUnavailable, match=str(path)):
-            TinyDBRevocationStore(path).is_revoked("a")
 
 
 def run(script: str, *arguments: object) -> str:
