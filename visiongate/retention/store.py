@@ -1,0 +1,149 @@
+"""The picture store on a disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from visiongate.errors import PictureUnknown
+from visiongate.imaging import media_type
+from visiongate.retention import layout, sweeping
+from visiongate.retention.layout import Meta
+from visiongate.types import Picture, Retained
+
+__all__ = ["FilePictureStore"]
+
+_MOST_REMEMBERED = 50_000
+
+
+class FilePictureStore:
+    """Keeps pictures in ``folder``, which is made at the first picture.
+
+    Each picture's time is over ``max_age_seconds`` after it was kept, by ``clock`` (Unix
+    seconds). ``max_bytes`` of files may stay when a sweep has passed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_age_seconds: float,
+        max_bytes: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._folder = folder
+        self._max_age = max_age_seconds
+        self._max_bytes = max_bytes
+        self._clock = clock
+        # Spares a listing from opening thousands of files; entries never change.
+        self._remembered: dict[str, Meta] = {}
+
+    def keep(
+        self, owner: str, original: bytes, picture: Picture, annotated: bytes | None
+    ) -> Retained:
+        """Keep the bytes as they came, and the annotated JPEG. Raises: StoreUnavailable."""
+        picture_id = layout.new_id(owner)
+        copy_bytes = None if annotated is None else len(annotated)
+        meta = Meta(owner, self._clock(), picture.format, len(original), copy_bytes)
+        incoming = self._folder / f"{layout.INCOMING}{picture_id}"
+        try:
+            layout.make_private_folder(self._folder)
+            incoming.mkdir(0o700)
+            layout.write_private(incoming / meta.original_name, original)
+            if annotated is not None:
+                layout.write_private(incoming / layout.ANNOTATED, annotated)
+            meta.write(incoming)
+            os.utime(incoming, (meta.created, meta.created))
+            layout.publish(incoming, layout.where(self._folder, picture_id))
+        except OSError as error:
+            shutil.rmtree(incoming, ignore_errors=True)
+            raise layout.unavailable("written", error) from error
+        self._remember(picture_id, meta)
+        return self._retained(picture_id, meta)
+
+    def get(self, picture_id: str) -> Retained:
+        """Raises: PictureUnknown, StoreUnavailable."""
+        return self._retained(picture_id, self._meta(picture_id))
+
+    def read(self, picture_id: str, *, annotated: bool = False) -> tuple[bytes, str]:
+        """Return the bytes and their media type. Raises: PictureUnknown, StoreUnavailable."""
+        meta = self._meta(picture_id)
+        expected = meta.annotated_bytes if annotated else meta.original_bytes
+        if expected is None:
+            raise PictureUnknown(f"Picture {picture_id} was kept without an annotated copy.")
+        name = layout.ANNOTATED if annotated else meta.original_name
+        try:
+            data = (layout.where(self._folder, picture_id) / name).read_bytes()
+        except FileNotFoundError:
+            raise layout.unknown(picture_id) from None
+        except OSError as error:
+            raise layout.unavailable("read", error) from error
+        if len(data) != expected:
+            raise PictureUnknown(f"Picture {picture_id} was damaged on the gateway's disk.")
+        return data, media_type("JPEG" if annotated else meta.format)
+
+    def delete(self, picture_id: str) -> None:
+        """Delete original and copy for good. Raises: PictureUnknown, StoreUnavailable."""
+        self._remembered.pop(picture_id, None)
+        if not layout.remove(self._folder, layout.where(self._folder, picture_id)):
+            raise layout.unknown(picture_id)
+
+    def list(self, owner: str | None = None) -> list[Retained]:
+        """Return what is kept, newest first, of one owner or of all. Raises: StoreUnavailable."""
+        found = []
+        try:
+            paths = [path.name for path in layout.pictures(self._folder, owner)]
+        except OSError as error:
+            raise layout.unavailable("listed", error) from error
+        for picture_id in paths:
+            try:
+                meta = self._meta(picture_id)
+            except PictureUnknown:  # deleted meanwhile, its time over, or torn by a power cut
+                continue
+            if owner is None or meta.owner == owner:
+                found.append(self._retained(picture_id, meta))
+        return sorted(found, key=lambda kept: (-kept.created, kept.id))
+
+    def sweep(self) -> int:
+        """Delete what is too old or over the disk budget; return how many pictures went.
+
+        Raises:
+            StoreUnavailable: something could not be deleted; the rest was.
+        """
+        return sweeping.sweep(
+            self._folder,
+            max_age_seconds=self._max_age,
+            max_bytes=self._max_bytes,
+            now=self._clock(),
+        )
+
+    def _meta(self, picture_id: str) -> Meta:
+        path = layout.where(self._folder, picture_id)
+        meta = self._remembered.get(picture_id)
+        try:
+            if meta is None:
+                meta = Meta.read(path)
+                self._remember(picture_id, meta)
+            elif not path.is_dir():
+                self._remembered.pop(picture_id, None)
+                raise layout.unknown(picture_id)
+        except (FileNotFoundError, ValueError, TypeError):
+            raise layout.unknown(picture_id) from None
+        except OSError as error:
+            raise layout.unavailable("read", error) from error
+        if self._clock() - meta.created >= self._max_age:
+            raise layout.unknown(picture_id)  # its time is over, though no sweep has passed yet
+        return meta
+
+    def _remember(self, picture_id: str, meta: Meta) -> None:
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[picture_id] = meta
+
+    def _retained(self, picture_id: str, meta: Meta) -> Retained:
+        expires = meta.created + self._max_age
+        annotated = meta.annotated_bytes is not None
+        return Retained(picture_id, meta.owner, meta.created, expires, annotated)
