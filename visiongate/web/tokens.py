@@ -148,7 +148,7 @@ def authenticate(kind: Kind = "access") -> User:
     claims = _verified(kind)
     services = current_services()
     if services.revocations.is_revoked(claims.id, claims.family):
-        if kind == "refresh":
+        if kind == "refresh" and not services.revocations.is_revoked(claims.family):
             # A used refresh token has come again: whoever holds its successors may be a thief.
             end_family(claims)
         raise TokenRevoked("This token was ended. Log in again.")
