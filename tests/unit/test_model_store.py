@@ -207,10 +207,29 @@ class TestWithoutANetwork:
             assert error.value.retry_after is not None
             assert 0 < error.value.retry_after <= 60
         assert len(server.requests) == 1
-        monkeypatch.setattr(background, "_FAILURE_LASTS_SECONDS", 0.0)
+        monkeypatch.setattr(background, "FAILURE_LASTS_SECONDS", 0.0)
         with pytest.raises(ModelUnavailable):
             store.path("tiny")
         assert len(server.requests) == 2
+
+    def test_one_model_waits_for_a_silent_host_and_the_others_do_not(
+        self, server: ModelServer, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        dead = {"addresses": ("http://127.0.0.1:9/a.bin", f"{server.url}/good/a.bin")}
+        models = {n: server.model("good", name=n).model_copy(update=dead) for n in ("a", "b")}
+        mute = server.model("good", name="c").model_copy(
+            update={"addresses": dead["addresses"][:1]}
+        )
+        store = FileModelStore(cache, manifest={**models, "c": mute})
+        assert store.path("a").read_bytes() == CONTENT
+        with pytest.raises(ModelUnavailable, match="could not be reached a moment ago"):
+            store.path("c")
+        assert store.path("b").read_bytes() == CONTENT
+        monkeypatch.setattr("visiongate.models.store.FAILURE_LASTS_SECONDS", 0.0)
+        other = FileModelStore(cache, manifest={"c": mute})
+        for _ in range(2):
+            with pytest.raises(ModelUnavailable, match=r"127\.0\.0\.1:9/a\.bin: cannot be reached"):
+                other.fetch("c")
 
     def test_what_was_fetched_meanwhile_counts_at_once(
         self, server: ModelServer, cache: Path

@@ -11,10 +11,10 @@ from visiongate.errors import ModelUnavailable
 from visiongate.models.download import Progress
 from visiongate.models.manifest import Model
 
-__all__ = ["BackgroundFetch"]
+__all__ = ["FAILURE_LASTS_SECONDS", "BackgroundFetch"]
 
-# So long a failure stands before the next request tries again.
-_FAILURE_LASTS_SECONDS = 60.0
+FAILURE_LASTS_SECONDS = 60.0
+"""So long a failure stands before the next request tries again."""
 
 
 class BackgroundFetch:
@@ -56,7 +56,7 @@ class BackgroundFetch:
         )
 
     def _remaining(self) -> float:
-        return self._ended + _FAILURE_LASTS_SECONDS - time.monotonic()
+        return self._ended + FAILURE_LASTS_SECONDS - time.monotonic()
 
     def _run(self) -> None:
         try:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from visiongate.models.manifest import Model
 
-__all__ = ["Failed", "Progress", "download", "shown"]
+__all__ = ["Failed", "Progress", "Unreachable", "download", "shown"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with the bytes that have come and the bytes that are expected."""
@@ -30,6 +30,10 @@ _GRACE_SECONDS = 60.0
 
 class Failed(Exception):
     """This address did not give the file; the message says why."""
+
+
+class Unreachable(Failed):
+    """Nobody answers at this address's host."""
 
 
 def download(
@@ -48,10 +52,12 @@ def download(
     tried again ``retries`` times.
 
     Raises:
-        Failed: unreachable, refused, too slow, or not the file that the manifest describes.
+        Failed: refused, too slow, or not the file that the manifest describes.
+        Unreachable: there is no connection to be had.
         OSError: the file cannot be written.
     """
     import pooch
+    from requests import ConnectionError as NoConnection
     from requests import RequestException
 
     pooch.get_logger().setLevel("ERROR")  # it speaks on stderr; what happens is told by our errors
@@ -68,7 +74,8 @@ def download(
         arrived = fetcher.fetch(model.file, downloader=_Downloader(model, progress))
         Path(arrived).replace(target)
     except RequestException as error:
-        raise Failed(f"{shown(address)}: {_reason(error)}") from error
+        kind = Unreachable if isinstance(error, NoConnection) else Failed
+        raise kind(f"{shown(address)}: {_reason(error)}") from error
     except ValueError as error:
         raise Failed(
             f"{shown(address)} gives another file: its SHA-256 or its size is not the manifest's"
@@ -144,10 +151,10 @@ def _reason(error: Exception) -> str:
 
     if isinstance(error, HTTPError):
         return f"answered {error.response.status_code}"
+    if isinstance(error, NoConnection):
+        return "cannot be reached"
     if isinstance(error, Timeout):
         return "did not answer in time"
     if isinstance(error, ChunkedEncodingError):
         return "broke off in the middle"
-    if isinstance(error, NoConnection):
-        return "cannot be reached"
     return type(error).__name__

@@ -10,14 +10,16 @@ from __future__ import annotations
 import hashlib
 import shutil
 import threading
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
 from visiongate.contracts import ModelStore
 from visiongate.errors import ModelUnavailable
-from visiongate.models.background import BackgroundFetch
-from visiongate.models.download import Failed, Progress, download, shown
+from visiongate.models.background import FAILURE_LASTS_SECONDS, BackgroundFetch
+from visiongate.models.download import Failed, Progress, Unreachable, download, shown
 from visiongate.models.manifest import Manifest, Model, get_model, load_manifest
 
 __all__ = ["FileModelStore"]
@@ -53,6 +55,7 @@ class FileModelStore:
         self._wait_seconds = wait_seconds
         self._fetches: dict[str, BackgroundFetch] = {}
         self._checked: dict[tuple[Path, int, int, int], bool] = {}
+        self._silent_hosts: dict[str, float] = {}
         self._lock = threading.Lock()
 
     @property
@@ -151,10 +154,17 @@ class FileModelStore:
             addresses = (f"{self._address.rstrip('/')}/{model.file}", *addresses)
         failures = []
         for address in addresses:
+            # Where the network is closed, one model's wait for a host is enough for all.
+            host = urlsplit(address).netloc
+            if time.monotonic() < self._silent_hosts.get(host, 0.0):
+                failures.append(f"{shown(address)}: its host could not be reached a moment ago")
+                continue
             try:
                 download(model, address, target, scratch, retries=retries, progress=progress)
             except Failed as failure:
                 failures.append(str(failure))
+                if isinstance(failure, Unreachable):
+                    self._silent_hosts[host] = time.monotonic() + FAILURE_LASTS_SECONDS
             else:
                 return target
         raise self._missing(model, failures)
