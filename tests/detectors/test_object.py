@@ -24,6 +24,9 @@ class NoModels:
     def path(self, name: str) -> Path:
         raise ModelUnavailable(f"The weights of {name} are not on this machine.")
 
+    def find(self, name: str) -> Path | None:
+        return None
+
     def cache_dir(self) -> Path:
         raise AssertionError("nothing to keep")
 

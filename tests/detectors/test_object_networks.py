@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 
@@ -101,6 +102,37 @@ class TestYolox:
         boxed, _ = _yolox.letterboxed(np.zeros((*shape, 3), np.uint8), 416)
         assert boxed.shape == (416, 416, 3)
 
+    def test_the_large_one_is_fed_and_read_at_640_pixels(self, tmp_path: Path) -> None:
+        """A network made by hand always sees a cat in row 10, column 5 at stride 32."""
+        rows = np.zeros((1, 8400, 85), np.float32)
+        row = 80 * 80 + 40 * 40 + 10 * 20 + 5
+        rows[0, row, :5] = (0.5, 0.5, np.log(2), np.log(2), 1.0)
+        rows[0, row, 5 + LABELS.index("cat")] = 0.9
+        answer = onnx.helper.make_node(
+            "Constant", [], ["answer"], value=onnx.numpy_helper.from_array(rows)
+        )
+        # Nothing is added, by way of the input, which a network must need.
+        mean = onnx.helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0)
+        none = onnx.helper.make_node("Sub", ["mean", "mean"], ["none"])
+        total = onnx.helper.make_node("Add", ["answer", "none"], ["output"])
+        floats = onnx.TensorProto.FLOAT
+        graph = onnx.helper.make_graph(
+            [answer, mean, none, total],
+            "yolox",
+            [onnx.helper.make_tensor_value_info("images", floats, (1, 3, 640, 640))],
+            [onnx.helper.make_tensor_value_info("output", floats, (1, 8400, 85))],
+        )
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)])
+        model.ir_version = 8
+        onnx.save(model, tmp_path / "yolox_s.onnx")
+        detector = ObjectDetector(model="yolox_s")
+        detector.load(Files({"yolox_s": tmp_path / "yolox_s.onnx"}), Device())
+        picture: Image = np.zeros((1280, 640, 3), np.uint8)
+        (found,) = detector.predict([picture], PredictOptions())
+        assert [d.label for d in found] == ["cat"]
+        # Row 10, column 5 of 20 x 20: centre (176, 336), twice as far in a picture twice as high.
+        assert found[0].box.iou(Box(352 - 64, 672 - 64, 352 + 64, 672 + 64)) > 0.99
+
 
 class TestDarknet:
     def test_rows_are_fractions_of_the_picture(self) -> None:
@@ -140,6 +172,9 @@ class Files:
 
     def path(self, name: str) -> Path:
         return self._files[name]
+
+    def find(self, name: str) -> Path | None:
+        return self._files.get(name)
 
     def cache_dir(self) -> Path:
         raise AssertionError("nothing to keep")
