@@ -119,6 +119,14 @@ class ModelStore(Protocol):
         """
         ...
 
+    def find(self, name: str) -> Path | None:
+        """Return the file of the model called ``name`` if it is here and right; never fetches.
+
+        Raises:
+            ModelUnavailable: no model has that name.
+        """
+        ...
+
     def cache_dir(self) -> Path:
         """Return a folder, made if need be, for what detectors derive from weights."""
         ...
@@ -171,6 +179,10 @@ class RevocationStore(Protocol):
 
     def is_revoked(self, *ids: str) -> bool:
         """Tell whether any of these ids is revoked. Sees other processes' revocations."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held open."""
         ...
 
 

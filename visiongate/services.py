@@ -106,6 +106,8 @@ class Services:
         self.engine.close()
         if self._sweeper is not None:
             self._sweeper.stop()
+        self.users.close()
+        self.revocations.close()
 
     def _load_all(self) -> None:
         for entry in self.registry:

@@ -66,3 +66,6 @@ class MemoryRevocationStore:
 
     def is_revoked(self, *ids: str) -> bool:
         return any(self._untils.get(id_, 0) > self._clock() for id_ in ids)
+
+    def close(self) -> None:
+        """Nothing is held."""

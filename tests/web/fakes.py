@@ -74,6 +74,9 @@ class FakeRevocations:
     def is_revoked(self, *ids: str) -> bool:
         return any(self._until.get(id_, 0.0) > time.time() for id_ in ids)
 
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 @dataclass(frozen=True)
 class FakeKey:
