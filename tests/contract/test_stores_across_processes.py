@@ -12,6 +12,7 @@ import pytest
 
 from db.revocations import SQLiteRevocationStore
 from db.tinydb_store import TinyDBUserStore
+from visiongate.types import User
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="forks and kills as POSIX systems do"
@@ -19,22 +20,27 @@ pytestmark = pytest.mark.skipif(
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_WRITERS = """
+_ADDER = """
 import sys
 from pathlib import Path
-from db.revocations import SQLiteRevocationStore
 from db.tinydb_store import TinyDBUserStore
 from visiongate.types import User
 
-name, folder, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-users = TinyDBUserStore(folder / "users.json")
-revoked = SQLiteRevocationStore(folder / "revoked.db")
-print("ready", flush=True)
-sys.stdin.readline()
-for number in range(count):
-    users.add(User(f"{name} {number}", "x"))
-    if revoked.revoke([f"token {number}"], until=4e9):
-        print(number, flush=True)
+users = TinyDBUserStore(Path(sys.argv[1]))
+for line in sys.stdin:
+    for number in range(int(sys.argv[2])):
+        users.add(User(f"{line.strip()} {number}", "x"))
+    print("done", flush=True)
+"""
+
+_REVOKER = """
+import sys
+from pathlib import Path
+from db.revocations import SQLiteRevocationStore
+
+revoked = SQLiteRevocationStore(Path(sys.argv[1]))
+for line in sys.stdin:
+    print(revoked.revoke([line.strip()], until=4e9), flush=True)
 """
 
 # One process imports everything once and forks the victims: each adds users and writes down the
@@ -126,15 +132,28 @@ print(step)
 """
 
 
-def _python(script: str, *arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class _Team:
+    """Four processes that each answer a line with a line, all at once."""
+
+    def __init__(self, script: str, *arguments: object) -> None:
+        command = [sys.executable, "-c", script, *map(str, arguments)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        self._members = [
+            subprocess.Popen(command, cwd=ROOT, text=True, bufsize=1, **pipes) for _ in range(4)
+        ]
+
+    def __enter__(self) -> _Team:
+        return self
+
+    def ask(self, lines: list[str]) -> list[str]:
+        for member, line in zip(self._members, lines, strict=True):
+            assert member.stdin is not None
+            member.stdin.write(f"{line}\n")
+        return [member.stdout.readline().strip() for member in self._members if member.stdout]
+
+    def __exit__(self, *_: object) -> None:
+        errors = [member.communicate()[1] for member in self._members]
+        assert errors == [""] * 4
 
 
 def _run(script: str, *arguments: object) -> str:
@@ -148,27 +167,25 @@ def _files(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_four_processes_lose_no_user_and_revoke_each_token_once(tmp_path: Path) -> None:
-    count = 15
-    writers = [_python(_WRITERS, f"p{number}", tmp_path, count) for number in range(4)]
-    try:
-        for writer in writers:
-            assert writer.stdout is not None
-            assert writer.stdout.readline() == "ready\n"
-        outputs = [writer.communicate("go\n") for writer in writers]
-    finally:
-        for writer in writers:
-            writer.kill()
-    assert [error for _, error in outputs] == [""] * 4
-
-    names = {user.username for user in TinyDBUserStore(tmp_path / "users.json").list()}
-    assert names == {f"p{number} {n}" for number in range(4) for n in range(count)}
-    wins = sorted(int(line) for output, _ in outputs for line in output.split())
-    assert wins == list(range(count)), "each token has exactly one process that revoked it"
-    revoked = SQLiteRevocationStore(tmp_path / "revoked.db")
-    assert all(revoked.is_revoked(f"token {number}") for number in range(count))
-    documents = json.loads((tmp_path / "users.json").read_text())["users"]
+def test_four_processes_that_add_at_once_lose_no_user(tmp_path: Path) -> None:
+    path, names, count = tmp_path / "users.json", ["a", "b", "c", "d"], 15
+    with _Team(_ADDER, path, count) as team:
+        assert team.ask(names) == ["done"] * 4
+    assert [user.username for user in TinyDBUserStore(path).list()] == sorted(
+        f"{name} {number}" for name in names for number in range(count)
+    )
+    documents = json.loads(path.read_text())["users"]
     assert sorted(map(int, documents)) == list(range(1, 4 * count + 1)), "no id is used twice"
+
+
+def test_of_four_processes_exactly_one_revokes_a_token(tmp_path: Path) -> None:
+    path = tmp_path / "revoked.db"
+    with _Team(_REVOKER, path) as team:
+        for number in range(40):
+            answers = team.ask([f"token {number}"] * 4)
+            assert sorted(answers) == ["False", "False", "False", "True"], number
+    store = SQLiteRevocationStore(path)
+    assert all(store.is_revoked(f"token {number}") for number in range(40))
 
 
 def test_a_process_killed_at_random_moments_loses_no_acknowledged_user(tmp_path: Path) -> None:
@@ -197,14 +214,13 @@ def test_a_process_killed_at_each_step_of_a_write_leaves_the_old_state_or_the_ne
 
 def test_the_lock_ends_with_the_process_that_holds_it(tmp_path: Path) -> None:
     path = tmp_path / "users.json"
-    holder = _python(
-        "import sys, time; from pathlib import Path; from visiongate.files import locked\n"
-        "with locked(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()",
-        path,
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    holder.send_signal(signal.SIGKILL)
-    holder.communicate()
-    assert TinyDBUserStore(path).list() == []
-    TinyDBUserStore(path).add_many([])
+    script = """
+import os, signal, sys
+from pathlib import Path
+from visiongate.files import locked
+with locked(Path(sys.argv[1])):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", script, str(path)], cwd=ROOT, timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+    TinyDBUserStore(path).add(User("ann", "x"))

@@ -143,7 +143,11 @@ def test_processes_that_start_at_once_agree_on_one_key(path: Path) -> None:
         for starter in starters:
             assert starter.stdout is not None
             assert starter.stdout.readline() == "ready\n"
-        kids = {starter.communicate("go\n")[0].strip() for starter in starters}
+        for starter in starters:
+            assert starter.stdin is not None
+            starter.stdin.write("go\n")
+            starter.stdin.flush()
+        kids = {starter.communicate()[0].strip() for starter in starters}
     finally:
         for starter in starters:
             starter.kill()
