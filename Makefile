@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/$(BIN)/python
 TRAINING_VENV := .venv-training
 PORT ?= 5000
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist loadfile
 BENCH_ARGS ?=
 
 # $(call environment,FOLDER,REQUIREMENTS): PYTHON=... names the interpreter for a new one.
