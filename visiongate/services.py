@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,13 +111,18 @@ class Services:
         self.revocations.close()
 
     def _load_all(self) -> None:
-        for entry in self.registry:
-            try:
-                self.detector(entry)
-            except DetectorDisabled:
-                continue
-            except VisiongateError as error:
-                _log.warning("detector %s is not available: %s", entry.name, error.detail)
+        # Compiling a network keeps one core busy: as many at once as there are cores.
+        with ThreadPoolExecutor(self.device.threads, "load") as pool:
+            for _ in pool.map(self._load, self.registry):
+                pass
+
+    def _load(self, entry: Entry) -> None:
+        try:
+            self.detector(entry)
+        except DetectorDisabled:
+            return
+        except VisiongateError as error:
+            _log.warning("detector %s is not available: %s", entry.name, error.detail)
 
 
 def build_services(settings: Settings) -> Services:
