@@ -13,7 +13,7 @@ from visiongate.errors import all_errors
 from visiongate.registry import BUILTIN
 from visiongate.services import build_services
 from visiongate.settings import Settings
-from visiongate.web import options
+from visiongate.web import option_table
 from visiongate.web.app import create_app
 
 PAGE = (DOCS / "http-api.md").read_text(encoding="utf-8")
@@ -73,7 +73,7 @@ def test_routes_without_a_token_are_those_that_the_page_says(app: Flask) -> None
 
 def test_every_option_is_documented() -> None:
     documented = {in_code(row[0])[0] for row in table(section(PAGE, "## Options"))}
-    assert documented == options._PARSERS.keys()
-    assert set(options.COMMON) == {
+    assert documented == option_table.OPTIONS.keys()
+    assert set(option_table.COMMON) == {
         in_code(row[0])[0] for row in table(section(PAGE, "## Options")) if row[3] == "both"
     }

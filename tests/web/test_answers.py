@@ -22,8 +22,9 @@ from visiongate.types import (
     Report,
     Retained,
 )
-from visiongate.web import answers
+from visiongate.web import answer_types, answers
 
+KEPT = f"{1:016x}-{2:032x}"
 _PICTURE = Picture(np.zeros((40, 60, 3), np.uint8), "JPEG", orientation=6)
 _FACE = Detection(
     "face",
@@ -41,7 +42,7 @@ _REPORT = Report(
         DetectorReport("object", None, "CPU", 0.1, failure=Failure("model_unavailable", "Pull.")),
     ),
     warnings=("Small picture.",),
-    retained=Retained("abc", "anna", 1_700_000_000.0, 1_700_000_060.5, annotated=True),
+    retained=Retained(KEPT, "anna", 1_700_000_000.0, 1_700_000_060.5, annotated=True),
 )
 
 
@@ -74,7 +75,7 @@ def test_the_list_of_a_detector_of_faces_gives_its_own_label() -> None:
 
 
 def test_the_report_is_what_its_type_says_and_nothing_more() -> None:
-    class Exact(answers.ReportAnswer):
+    class Exact(answer_types.ReportAnswer):
         __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]
 
     answer = json.loads(json.dumps(answers.report_answer(_REPORT)))
@@ -82,7 +83,7 @@ def test_the_report_is_what_its_type_says_and_nothing_more() -> None:
     with pytest.raises(Mismatch):
         TypeAdapter(Exact).validate_python(answer | {"extra": 1})
     for item in answers.detection_list(_REPORT):
-        assert TypeAdapter(answers.ListItem).validate_python(item) == item
+        assert TypeAdapter(answer_types.ListItem).validate_python(item) == item
 
 
 def test_the_report_has_numbers_and_nests_attributes_in_their_face() -> None:
@@ -125,15 +126,15 @@ def test_the_report_has_numbers_and_nests_attributes_in_their_face() -> None:
 
 def test_the_report_tells_what_was_kept() -> None:
     assert answers.report_answer(_REPORT)["retained"] == {
-        "id": "abc",
+        "id": KEPT,
         "created": "2023-11-14T22:13:20Z",
         "expires": "2023-11-14T22:14:20Z",
         "urls": {
-            "original": "/api/v1/images/abc",
-            "annotated": "/api/v1/images/abc?annotated=true",
+            "original": f"/api/v1/images/{KEPT}",
+            "annotated": f"/api/v1/images/{KEPT}?annotated=true",
         },
     }
-    kept = Retained("abc", "anna", 0.0, None, annotated=False)
+    kept = Retained(KEPT, "anna", 0.0, None, annotated=False)
     bare = answers.retained_answer(kept)
     assert bare["expires"] is None
     assert bare["urls"]["annotated"] is None

@@ -9,8 +9,8 @@ from flask import Flask, request
 
 from visiongate.errors import OptionInvalid, OptionUnknown
 from visiongate.types import PredictOptions
+from visiongate.web.option_table import COMMON
 from visiongate.web.options import (
-    COMMON,
     DetectOptions,
     picture_type,
     read_deadline,

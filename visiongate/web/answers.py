@@ -1,7 +1,6 @@
-"""What the gateway answers, as types (for the specification) and as functions that build it.
+"""Write what the gateway answers, in the shapes of ``answer_types``.
 
-Building is plain dictionaries: an answer is on the way of every request. Confidences lie in
-[0, 1]; boxes are ``[x1, y1, x2, y2]`` in pixels of the upright picture.
+Building is plain dictionaries: an answer is on the way of every request.
 """
 
 from __future__ import annotations
@@ -9,23 +8,22 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, cast
 
 from flask import Response
-from typing_extensions import NotRequired, TypedDict
 
 from visiongate.types import Attribute, Detection, DetectorReport, ModelUse, Report, Retained
+from visiongate.web.answer_types import (
+    AttributeAnswer,
+    DetectionAnswer,
+    DetectorAnswer,
+    ListItem,
+    ModelAnswer,
+    ReportAnswer,
+    RetainedAnswer,
+)
 
 __all__ = [
-    "AttributeAnswer",
-    "DetectionAnswer",
-    "DetectorAnswer",
-    "FailureAnswer",
-    "ImageAnswer",
-    "ListItem",
-    "ModelAnswer",
-    "ReportAnswer",
-    "RetainedAnswer",
     "detection_list",
     "json_response",
     "model_answer",
@@ -34,109 +32,19 @@ __all__ = [
 ]
 
 
-class ListItem(TypedDict):
-    """One detection as the original mlapi wrote it.
-
-    ``type`` is what was found (``person``, ``face``); ``confidence`` a percentage with two
-    decimals (``"99.69%"``); ``box`` whole pixels.
-    """
-
-    type: str
-    label: str
-    confidence: str
-    box: list[int]
-    gender: NotRequired[str]
-    gender_confidence: NotRequired[str]
-
-
-class ImageAnswer(TypedDict):
-    """The picture as it was read; ``orientation_applied`` is the EXIF value, 1 for upright."""
-
-    width: int
-    height: int
-    format: str
-    orientation_applied: int
-    frames: int
-
-
-class AttributeAnswer(TypedDict):
-    """What a detector says of a face; ``probabilities`` by label, where the model gives them."""
-
-    label: str
-    confidence: float
-    probabilities: dict[str, float]
-
-
-class DetectionAnswer(TypedDict):
-    """One thing found, by which detector, and what others say of it by their names."""
-
-    detector: str
-    label: str
-    confidence: float
-    box: list[float]
-    landmarks: list[list[float]]
-    attributes: dict[str, AttributeAnswer]
-    probabilities: dict[str, float]
-
-
-class ModelAnswer(TypedDict):
-    """The model in use; ``sha256`` null for one without a weights file."""
-
-    name: str
-    sha256: str | None
-    runtime: str
-    licence: str
-
-
-class FailureAnswer(TypedDict):
-    """Why a detector gave no answer, with the code that a problem document would carry."""
-
-    code: str
-    detail: str
-
-
-class DetectorAnswer(TypedDict):
-    """What one detector did; ``milliseconds`` is wall time in the detector alone."""
-
-    name: str
-    model: ModelAnswer | None
-    device: str
-    milliseconds: float
-    failure: FailureAnswer | None
-
-
-class RetainedAnswer(TypedDict):
-    """A kept picture; times in RFC 3339, ``annotated`` null where there is no such copy."""
-
-    id: str
-    created: str
-    expires: str | None
-    urls: dict[str, str | None]
-
-
-class ReportAnswer(TypedDict):
-    """The full report."""
-
-    image: ImageAnswer
-    detections: list[DetectionAnswer]
-    detectors: list[DetectorAnswer]
-    warnings: list[str]
-    retained: RetainedAnswer | None
-
-
 def json_response(payload: object, status: int = 200) -> Response:
     """Return ``payload`` as JSON, its members in the order that the types above give."""
     body = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
     return Response(body + "\n", status, mimetype="application/json")
 
 
-def detection_list(report: Report, judged_by: str | None = None) -> list[dict[str, Any]]:
+def detection_list(report: Report, judged_by: str | None = None) -> list[ListItem]:
     """Return what was found as mlapi's list.
 
     ``judged_by`` names a detector of face attributes whose own answer is wanted: its label and
     confidence then stand for those of the face, and faces that it did not judge are left out.
     """
-    items: list[dict[str, Any]] = []
+    items: list[ListItem] = []
     for found in report.detections:
         label, confidence = found.label, found.confidence
         if judged_by is not None:
@@ -153,7 +61,7 @@ def detection_list(report: Report, judged_by: str | None = None) -> list[dict[st
         for name, attribute in found.attributes.items():
             item[name] = _MLAPI_GENDERS.get(attribute.label, attribute.label)
             item[f"{name}_confidence"] = _percent(attribute.confidence)
-        items.append(item)
+        items.append(cast(ListItem, item))
     return items
 
 

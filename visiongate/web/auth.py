@@ -12,6 +12,7 @@ from flask_restful import Resource
 from visiongate.errors import CredentialsWrong, Forbidden, TooManyRequests, VisiongateError
 from visiongate.types import User
 from visiongate.web import limits, tokens
+from visiongate.web.answer_types import LoginAnswer, LogoutAnswer, MeAnswer
 from visiongate.web.api import API_PREFIX, api_of, current_services, json_object, text
 from visiongate.web.metrics import count_login
 
@@ -87,7 +88,7 @@ def init_app(app: Flask, services: Services) -> None:
 class Login(Resource):  # type: ignore[misc]  # flask_restful carries no types
     """Exchange a user name and a password for tokens."""
 
-    def post(self) -> dict[str, object]:
+    def post(self) -> LoginAnswer:
         try:
             answer = self._enter()
         except CredentialsWrong:
@@ -102,7 +103,7 @@ class Login(Resource):  # type: ignore[misc]  # flask_restful carries no types
         count_login("ok")
         return answer
 
-    def _enter(self) -> dict[str, object]:
+    def _enter(self) -> LoginAnswer:
         limits.login_limits().count_address()
         body = json_object(_MAX_LOGIN_BYTES)
         username, password = text(body, "username"), text(body, "password")
@@ -114,7 +115,7 @@ class Login(Resource):  # type: ignore[misc]  # flask_restful carries no types
 class Refresh(Resource):  # type: ignore[misc]
     """Exchange a refresh token, sent as the bearer, for new tokens; each works once."""
 
-    def post(self) -> dict[str, object]:
+    def post(self) -> LoginAnswer:
         user = tokens.authenticate("refresh")
         return tokens.rotate(user, g.claims)
 
@@ -123,7 +124,7 @@ class Logout(Resource):  # type: ignore[misc]
     """End the access token and every token that descends from the same login."""
 
     @login_required
-    def post(self) -> dict[str, str]:
+    def post(self) -> LogoutAnswer:
         tokens.end_family(g.claims)
         return {"msg": "Logged out: this login's tokens work no more."}
 
@@ -132,7 +133,7 @@ class Me(Resource):  # type: ignore[misc]
     """Tell who the caller is, and what they may do."""
 
     @login_required
-    def get(self) -> dict[str, object]:
+    def get(self) -> MeAnswer:
         user: User = g.user
         registry = current_services().registry
         return {

@@ -7,10 +7,10 @@ errors, those of the login included, have the shapes that those services' client
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
@@ -27,6 +27,14 @@ from visiongate.types import Attribute, Detection, PredictOptions, Report
 from visiongate.web.answers import json_response
 from visiongate.web.api import current_services
 from visiongate.web.auth import optional_login
+from visiongate.web.compat_types import (
+    ClassifyAnswer,
+    GenderAnswer,
+    GenderChance,
+    PredictAnswer,
+    UploadAnswer,
+    UploadPrediction,
+)
 from visiongate.web.errors import as_error, problem
 from visiongate.web.metrics import observe_report
 from visiongate.web.reading import Upload, read_upload
@@ -54,7 +62,7 @@ class _Face:
 def classify() -> Response:
     """``{"success", "gender", "confidence"}`` of the largest face."""
     judged = _judge(_read("Image data is required"), "gender")
-    answer = {
+    answer: ClassifyAnswer = {
         "success": True,
         "gender": judged.said.label,
         "confidence": round(judged.said.confidence, 4),
@@ -69,11 +77,11 @@ def gender() -> Response:
     chances = said.probabilities or {
         name: said.confidence if name == said.label else 1 - said.confidence for name in _GENDERS
     }
-    predictions = [
+    predictions: list[GenderChance] = [
         {"class": name, "label": number, "probability": round(chances.get(name, 0.0), 6)}
         for number, name in enumerate(_GENDERS)
     ]
-    answer = {
+    answer: GenderAnswer = {
         "predictions": {
             "class": said.label,
             "label": _GENDERS.index(said.label) if said.label in _GENDERS else None,
@@ -100,7 +108,10 @@ def predict() -> Response:
     ):
         raise FormatUnsupported("Only JPG/JPEG images are allowed")
     judged = _judge(upload, "ethnicity")
-    answer = {"ethnicity": judged.said.label, "confidence": round(judged.said.confidence, 4)}
+    answer: PredictAnswer = {
+        "ethnicity": judged.said.label,
+        "confidence": round(judged.said.confidence, 4),
+    }
     return json_response(_with_warnings(answer, judged.report))
 
 
@@ -108,16 +119,12 @@ def upload() -> Response:
     """The three likeliest classes, as ``prediction_1`` to ``prediction_3``."""
     options = PredictOptions(min_confidence=0.0, max_detections=3)
     report = _run(_read("No image provided"), "classify", options)
-    found = enumerate(report.detections[:3], start=1)
-    return json_response(
-        {
-            f"prediction_{rank}": {
-                "confidence_level": round(one.confidence, 5),
-                "predicted_label": one.label,
-            }
-            for rank, one in found
-        }
-    )
+    likeliest: list[UploadPrediction] = [
+        {"confidence_level": round(one.confidence, 5), "predicted_label": one.label}
+        for one in report.detections
+    ]
+    answer = {f"prediction_{rank}": one for rank, one in enumerate(likeliest[:3], start=1)}
+    return json_response(cast(UploadAnswer, answer))
 
 
 ROUTES: dict[str, tuple[Callable[[], Response], bool]] = {
@@ -183,5 +190,5 @@ def _judge(sent: Upload, name: str) -> _Face:
     return _Face(face.attributes[name], face, report)
 
 
-def _with_warnings(answer: dict[str, Any], report: Report) -> dict[str, Any]:
+def _with_warnings(answer: Mapping[str, Any], report: Report) -> Mapping[str, Any]:
     return {**answer, "warnings": list(report.warnings)} if report.warnings else answer

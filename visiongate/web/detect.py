@@ -23,8 +23,8 @@ from visiongate.web.answers import detection_list, json_response, report_answer
 from visiongate.web.api import API_PREFIX, api_of, current_services
 from visiongate.web.auth import login_required
 from visiongate.web.metrics import observe_report
+from visiongate.web.option_table import BY_DETECTOR, COMMON, MANY
 from visiongate.web.options import (
-    COMMON,
     DetectOptions,
     picture_type,
     read_deadline,
@@ -41,7 +41,6 @@ __all__ = ["PICTURE_HEADER", "init_app"]
 PICTURE_HEADER = "X-Picture-Id"
 """Header with the id of the picture that was kept; mlapi's list has no place for it."""
 
-_OBJECT = "object"
 _GENDER = "gender"
 _ENCODERS: dict[str, Callable[[Any], bytes]] = {
     "image/jpeg": annotate.encode_jpeg,
@@ -102,8 +101,8 @@ class DetectOne(_Detect):
     def post(self, name: str) -> Response:
         registry = current_services().registry
         registry.get(name)  # 404 before a picture is read
-        mlapi = {_OBJECT: ("type", _GENDER), FACE: (_GENDER,)}.get(name, ())
-        picture, options, deadline = self._read((*COMMON, *mlapi))
+        own = BY_DETECTOR.get(name, ())
+        picture, options, deadline = self._read((*COMMON, *own))
         chosen = options.type or name
         names: tuple[str, ...] = (chosen,)
         if options.gender:
@@ -125,7 +124,7 @@ class DetectMany(_Detect):
     """Several detectors, one decoding, one full report."""
 
     def post(self) -> Response:
-        picture, options, deadline = self._read((*COMMON, "detectors"))
+        picture, options, deadline = self._read((*COMMON, *MANY))
         registry = current_services().registry
         if not options.detectors:
             raise FieldMissing(

@@ -10,7 +10,8 @@ from flask_restful import Resource
 from typing_extensions import TypedDict
 
 from visiongate.types import DetectorState
-from visiongate.web.answers import ModelAnswer, json_response, model_answer
+from visiongate.web.answer_types import Confidence, ModelAnswer, StateName
+from visiongate.web.answers import json_response, model_answer
 from visiongate.web.api import API_PREFIX, api_of, current_services
 from visiongate.web.auth import login_required
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from visiongate.services import Services
     from visiongate.types import User
 
-__all__ = ["DetectorDescription", "describe", "init_app"]
+__all__ = ["DetectorDescription", "DetectorsAnswer", "describe", "init_app"]
 
 
 class DetectorDescription(TypedDict):
@@ -35,14 +36,20 @@ class DetectorDescription(TypedDict):
     labels: list[str]
     needs: str | None
     sensitive: bool
-    default_confidence: float | None
-    state: str
+    default_confidence: Confidence | None
+    state: StateName
     reason: str | None
     model: ModelAnswer | None
     device: str
     options: dict[str, Any]
     source: str
     allowed: bool
+
+
+class DetectorsAnswer(TypedDict):
+    """All detectors."""
+
+    detectors: list[DetectorDescription]
 
 
 def init_app(app: Flask, services: Services) -> None:  # noqa: ARG001 - the modules' common shape
@@ -59,8 +66,11 @@ class Detectors(Resource):  # type: ignore[misc]
 
     def get(self) -> Response:
         device = current_services().device.name
-        every = [describe(entry, device, g.user) for entry in current_services().registry]
-        return json_response({"detectors": every})
+        registry = current_services().registry
+        answer: DetectorsAnswer = {
+            "detectors": [describe(entry, device, g.user) for entry in registry]
+        }
+        return json_response(answer)
 
 
 class OneDetector(Resource):  # type: ignore[misc]

@@ -13,6 +13,7 @@ from werkzeug.exceptions import MethodNotAllowed as HTTPMethodNotAllowed
 
 from visiongate import errors
 from visiongate.errors import VisiongateError
+from visiongate.web.answer_types import Problem
 
 if TYPE_CHECKING:
     from visiongate.services import Services
@@ -55,8 +56,8 @@ def problem(error: VisiongateError, status: int | None = None) -> Response:
     """Return the problem document of ``error``; ``status`` where it is not the error's own."""
     status = status or error.status
     g.problem_code = error.code
-    document = {
-        **error.extra,
+    document: Problem = {
+        **error.extra,  # type: ignore[typeddict-item]  # its members are the errors' own
         "type": _TYPE_PREFIX + error.code,
         "title": error.title,
         "status": status,

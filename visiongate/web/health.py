@@ -13,6 +13,7 @@ from flask import Flask, Response
 from visiongate import __version__
 from visiongate.errors import Unavailable
 from visiongate.types import DetectorState
+from visiongate.web.answer_types import HealthAnswer, LiveAnswer, ReadyAnswer
 from visiongate.web.answers import json_response
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def init_app(app: Flask, services: Services) -> None:
             if entry.state is not DetectorState.DISABLED
         }
         usable = any(state != DetectorState.UNAVAILABLE.value for state in states.values())
-        answer = {
+        answer: HealthAnswer = {
             "status": "healthy" if usable else "unhealthy",
             "ml_libs_available": usable,
             "version": __version__,
@@ -44,7 +45,8 @@ def init_app(app: Flask, services: Services) -> None:
 
     def live() -> Response:
         """Tell that the process answers."""
-        return json_response({"status": "live"})
+        answer: LiveAnswer = {"status": "live"}
+        return json_response(answer)
 
     def ready() -> Response:
         """Tell that every enabled detector has answered a picture of known content."""
@@ -56,7 +58,8 @@ def init_app(app: Flask, services: Services) -> None:
                 retry_after=_RETRY_SECONDS,
                 extra={"detectors": waiting},
             )
-        return json_response({"status": "ready", "detectors": list(readiness.detectors)})
+        answer: ReadyAnswer = {"status": "ready", "detectors": list(readiness.detectors)}
+        return json_response(answer)
 
     for prefix, version in (("", ""), ("/api/v1", "_v1")):
         app.add_url_rule(f"{prefix}/health", f"health{version}", health)

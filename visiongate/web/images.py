@@ -11,6 +11,7 @@ from flask import Flask, Response, g, request
 from flask_restful import Resource
 
 from visiongate.errors import PictureUnknown
+from visiongate.web.answer_types import ImagesAnswer
 from visiongate.web.answers import json_response, retained_answer
 from visiongate.web.api import API_PREFIX, api_of, current_services
 from visiongate.web.auth import login_required
@@ -40,8 +41,11 @@ class Images(Resource):  # type: ignore[misc]
         store = current_services().pictures
         owner = None if g.user.role == "admin" else g.user.username
         kept = store.list(owner) if store is not None else []
-        images = [{**retained_answer(one), "owner": one.owner} for one in kept]
-        return json_response({"retention": current_services().settings.retention, "images": images})
+        answer: ImagesAnswer = {
+            "retention": current_services().settings.retention,
+            "images": [{**retained_answer(one), "owner": one.owner} for one in kept],
+        }
+        return json_response(answer)
 
 
 class OneImage(Resource):  # type: ignore[misc]

@@ -6,10 +6,8 @@ name, never ignored: a misspelt ``min_confidence`` would otherwise change every 
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,22 +15,15 @@ from flask import Request
 
 from visiongate.errors import OptionInvalid, OptionUnknown
 from visiongate.types import PredictOptions
+from visiongate.web.option_table import OPTIONS, read_boolean
 
 __all__ = [
-    "COMMON",
     "DetectOptions",
     "picture_type",
     "read_deadline",
     "read_options",
     "read_switch",
 ]
-
-COMMON = ("min_confidence", "labels", "max_detections", "abstain_below", "delete", "annotate")
-"""Options of every detect route."""
-
-_MOST_DETECTIONS = 1000
-_TRUE = frozenset({"true", "1", "yes", "on"})
-_FALSE = frozenset({"false", "0", "no", "off"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +57,7 @@ def read_options(given: Iterable[tuple[str, object]], allowed: Collection[str]) 
             raise _unknown(str(name), allowed)
         if raw is None:
             continue
-        value = _PARSERS[name](name, raw)
+        value = OPTIONS[name].parse(name, raw)
         if values.setdefault(name, value) != value:
             raise OptionInvalid(f"Option {name!r} is given twice, with different values.")
     predict = PredictOptions(
@@ -113,7 +104,7 @@ def read_switch(request: Request, name: str) -> bool:
     for given, raw in request.args.items(multi=True):
         if given != name:
             raise _unknown(given, (name,))
-        values.add(_switch(name, raw))
+        values.add(read_boolean(name, raw))
     if len(values) > 1:
         raise OptionInvalid(f"Option {name!r} is given twice, with different values.")
     return True in values
@@ -128,80 +119,6 @@ def picture_type(request: Request, annotate: bool | None) -> str | None:
         return request.accept_mimetypes.best_match(pictures, "image/jpeg")
     best = request.accept_mimetypes.best_match(("application/json", *pictures))
     return best if best in pictures else None
-
-
-def _number(name: str, raw: object) -> float:
-    value = math.nan
-    if isinstance(raw, (int, float)) and not isinstance(raw, bool):
-        value = raw
-    elif isinstance(raw, str) and raw.isascii() and "_" not in raw:
-        with contextlib.suppress(ValueError):
-            value = float(raw)
-    if not 0.0 <= value <= 1.0:  # false for NaN too
-        raise _invalid(name, "a number from 0 to 1 (0.6 for 60 %)", raw)
-    return float(value)
-
-
-def _count(name: str, raw: object) -> int:
-    value = 0
-    if isinstance(raw, int) and not isinstance(raw, bool):
-        value = raw
-    elif isinstance(raw, str) and raw.isascii() and raw.isdigit() and len(raw) <= 9:
-        value = int(raw)
-    if not 1 <= value <= _MOST_DETECTIONS:
-        raise _invalid(name, f"a whole number from 1 to {_MOST_DETECTIONS}", raw)
-    return value
-
-
-def _switch(name: str, raw: object) -> bool:
-    if isinstance(raw, bool):
-        return raw
-    text = str(raw).lower() if isinstance(raw, (str, int)) else ""
-    if text in _TRUE:
-        return True
-    if text in _FALSE:
-        return False
-    raise _invalid(name, "true or false", raw)
-
-
-def _names(name: str, raw: object) -> tuple[str, ...]:
-    parts: list[object] = []
-    if isinstance(raw, str):
-        parts = [part.strip() for part in raw.split(",")]
-    elif type(raw) is list:
-        parts = raw
-    texts = tuple(part for part in parts if isinstance(part, str) and part)
-    if not texts or len(texts) != len(parts):
-        raise _invalid(name, "a list like face,object", raw)
-    return tuple(dict.fromkeys(texts))
-
-
-def _labels(name: str, raw: object) -> frozenset[str]:
-    return frozenset(_names(name, raw))
-
-
-def _type(name: str, raw: object) -> str:
-    if raw not in ("face", "object"):
-        raise _invalid(name, "face or object", raw)
-    return str(raw)
-
-
-_PARSERS: Mapping[str, Callable[[str, object], Any]] = {
-    "min_confidence": _number,
-    "abstain_below": _number,
-    "labels": _labels,
-    "max_detections": _count,
-    "delete": _switch,
-    "annotate": _switch,
-    "detectors": _names,
-    "type": _type,
-    "gender": _switch,
-}
-
-
-def _invalid(name: str, expected: str, raw: object) -> OptionInvalid:
-    got = repr(raw[:32] if isinstance(raw, str) else raw)[:64]
-    return OptionInvalid(f"Option {name!r} must be {expected}, got {got}.")
 
 
 def _unknown(name: str, allowed: Collection[str]) -> OptionUnknown:

@@ -32,6 +32,7 @@ from visiongate.errors import (
     UserNotFound,
 )
 from visiongate.types import User
+from visiongate.web.answer_types import LoginAnswer
 from visiongate.web.api import current_services
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def init_app(app: Flask, services: Services) -> None:
     manager.decode_key_loader(decode_key)
 
 
-def issue(user: User, family: str | None = None) -> dict[str, object]:
+def issue(user: User, family: str | None = None) -> LoginAnswer:
     """Return the answer to a login: both tokens, of a new family unless one is given."""
     services = current_services()
     grant = _Grant(user, family or secrets.token_urlsafe(16), services.keys.signing())
@@ -163,7 +164,7 @@ def authenticate(kind: Kind = "access") -> User:
     return user
 
 
-def rotate(user: User, claims: Claims) -> dict[str, object]:
+def rotate(user: User, claims: Claims) -> LoginAnswer:
     """Use up a refresh token for a new pair of the same family.
 
     Raises:
