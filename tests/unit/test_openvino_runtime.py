@@ -16,6 +16,8 @@ from visiongate.errors import ModelUnavailable
 from visiongate.runtimes.openvino import OpenVinoModel, Pixels, import_openvino
 from visiongate.types import Device
 
+_ROOT = Path(__file__).resolve().parents[2]
+
 # Runs with every way to the network closed, and a home folder that must stay empty.
 _QUIET = """
 import os, socket, subprocess, sys, threading
@@ -62,12 +64,21 @@ def test_importing_openvino_reports_to_nobody(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", _QUIET],
         env={**environment, "HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)},
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=_ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_reports_can_be_forbidden_before_anyone_else_imports_openvino() -> None:
+    code = (
+        "import sys; from visiongate.runtimes.openvino import forbid_reports; forbid_reports();"
+        "import openvino; from openvino.tools.ovc import telemetry_utils as used;"
+        "assert used.tm.__name__ == 'openvino.tools.ovc.telemetry_stub'"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=_ROOT, check=True)
 
 
 def save(folder: Path, shape: list[int], build: Any) -> Path:
@@ -170,7 +181,7 @@ def test_no_thread_is_tied_to_a_processor(linear: Path) -> None:
     # In a process of its own: threads of other tests come and go in this one.
     done = subprocess.run(
         [sys.executable, "-c", _AFFINITIES, str(linear)],
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=_ROOT,
         capture_output=True,
         text=True,
         check=False,

@@ -25,29 +25,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-__all__ = ["OpenVinoModel", "Pixels", "Port", "import_openvino"]
+__all__ = ["OpenVinoModel", "Pixels", "Port", "forbid_reports", "import_openvino"]
 
 _import_lock = threading.Lock()
 
 
-def import_openvino() -> ModuleType:
-    """Import OpenVINO with its usage reports made impossible, in this process and for good.
+def forbid_reports() -> None:
+    """Make OpenVINO's usage reports impossible, in this process and for good.
 
-    Importing it the plain way starts a thread that sends an event to an analytics service and
-    writes files into the user's home. A module that is None in ``sys.modules`` cannot be imported:
-    without ``openvino_telemetry`` OpenVINO uses the stub that it brings along. Its conversion
-    tools are held back during the import alone, because they take half of its time.
+    Importing OpenVINO the plain way starts a thread that sends an event to an analytics service,
+    and writes files into the user's home. A module that is None in ``sys.modules`` cannot be
+    imported: without ``openvino_telemetry`` OpenVINO uses the stub that it brings along.
     """
-    blocked = cast("dict[str, ModuleType | None]", sys.modules)
+    cast("dict[str, ModuleType | None]", sys.modules)["openvino_telemetry"] = None
+
+
+def import_openvino() -> ModuleType:
+    """Import OpenVINO with its reports forbidden and its conversion tools left out.
+
+    The tools take half of the import's time; whoever needs them can import them afterwards.
+    """
+    modules = cast("dict[str, ModuleType | None]", sys.modules)
     with _import_lock:
-        blocked["openvino_telemetry"] = None
+        forbid_reports()
         if "openvino" in sys.modules:
             return sys.modules["openvino"]
-        blocked["openvino.tools.ovc"] = None
+        modules["openvino.tools.ovc"] = None
         try:
             import openvino
         finally:
-            del blocked["openvino.tools.ovc"]
+            del modules["openvino.tools.ovc"]
         return cast("ModuleType", openvino)
 
 
