@@ -140,7 +140,10 @@ def build_services(settings: Settings) -> Services:
     from visiongate.pipeline import Pipeline
     from visiongate.registry import Registry
     from visiongate.retention import FilePictureStore, Sweeper
+    from visiongate.runtimes.openvino import forbid_reports
 
+    # Here, so that it also holds for plugins that import OpenVINO by themselves.
+    forbid_reports()
     concurrency = settings.concurrency or cores()
     device = Device(settings.device, threads=cores(), streams=concurrency)
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
