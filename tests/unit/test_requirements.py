@@ -12,21 +12,25 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"visiongate", "detectors", "db", "training", "bench", "tests"}
+OURS = {"visiongate", "detectors", "db", "training", "bench", "tests", "adduser", "api"} | {
+    path.stem for path in (ROOT / "examples").iterdir()
+}
 OPTIONAL = {
     "torch",  # converts TorchScript where somebody has installed it
     "keras",  # tensorflow's own
     "pycocotools",  # measures detectors; the command that needs it says how to install it
 }
+
+
+def python_files(*folders: str) -> list[Path]:
+    return [source for folder in folders for source in (ROOT / folder).rglob("*.py")]
+
+
 SERVING = [
     ROOT / "api.py",
     ROOT / "adduser.py",
     *(ROOT / "examples").glob("*.py"),
-    *(
-        source
-        for folder in ("visiongate", "detectors", "db")
-        for source in (ROOT / folder).rglob("*.py")
-    ),
+    *python_files("visiongate", "detectors", "db", "examples/streaming"),
 ]
 
 
@@ -49,16 +53,23 @@ def imported(source: Path) -> set[str]:
     return found
 
 
-def test_every_package_imported_is_required_by_name() -> None:
-    packages = {name for source in SERVING for name in imported(source)}
+@pytest.mark.parametrize(
+    ("sources", "lists"),
+    [
+        (SERVING, ["requirements.in"]),
+        (python_files("tests"), ["requirements.in", "requirements-dev.in"]),
+        (python_files("bench"), ["requirements.in", "requirements-bench.in"]),
+    ],
+    ids=["serving", "tests", "bench"],
+)
+def test_every_package_imported_is_required_by_name(sources: list[Path], lists: list[str]) -> None:
+    packages = {name for source in sources for name in imported(source)}
     foreign = packages - set(sys.stdlib_module_names) - OURS - OPTIONAL - {"tomllib"}
-    wanted = {canonical(requirement.name) for requirement in required("requirements.in")}
-    homes = metadata.packages_distributions()
-    elsewhere = {"tomli": ["tomli"], "waitress": ["waitress"], "gunicorn": ["gunicorn"]}
+    wanted = {canonical(requirement.name) for file in lists for requirement in required(file)}
+    homes = {name: [name] for name in ("tomli", "waitress", "gunicorn", "litserve")}
+    homes.update(metadata.packages_distributions())
     missing = {
-        name
-        for name in foreign
-        if not wanted & {canonical(home) for home in homes.get(name, elsewhere.get(name, []))}
+        name for name in foreign if not wanted & {canonical(home) for home in homes.get(name, [])}
     }
     assert missing == set()
 
