@@ -30,6 +30,7 @@ SERVING = [
     ROOT / "api.py",
     ROOT / "adduser.py",
     *(ROOT / "examples").glob("*.py"),
+    *(ROOT / "examples" / "streaming").glob("*.py"),
     *python_files("visiongate", "detectors", "db", "examples/streaming"),
 ]
 

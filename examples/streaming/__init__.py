@@ -1,0 +1,1 @@
+"""What ``stream.py`` is made of: sources of frames, boxes drawn, windows and files."""

