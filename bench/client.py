@@ -162,6 +162,8 @@ def run(
     for thread in threads:
         thread.join()
     took = max(ends, default=begun) - begun
+    if set(statuses) != {"200"}:
+        raise RuntimeError(f"not every answer was a success: {dict(statuses)}")
     if len(ends) < clients:
         raise RuntimeError(f"{clients - len(ends)} of {clients} clients broke off")
     cuts = statistics.quantiles(times, n=100, method="inclusive") if len(times) > 1 else times * 99

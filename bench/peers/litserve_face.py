@@ -4,8 +4,7 @@ Run as ``python -m bench.peers.litserve_face --port 8000 --engine opencv``. One 
 core, as LitServe's documentation advises for models that keep the processor busy.
 """
 
-from __future__ import annotations
-
+# No postponed annotations here: LitServe looks at what decode_request is annotated with.
 import argparse
 import importlib.util
 import os
@@ -14,6 +13,7 @@ from typing import Any
 
 import litserve as ls
 import numpy as np
+from fastapi import Request
 
 __all__ = ["main"]
 
@@ -34,7 +34,7 @@ class _OpenCvFaces(ls.LitAPI):  # type: ignore[misc]
             str(data / "deploy.prototxt"), str(data / "res10_300x300_ssd_iter_140000.caffemodel")
         )
 
-    def decode_request(self, request: Any) -> Any:
+    def decode_request(self, request: Request) -> Any:
         import cv2
 
         body = request["file"].file.read()
@@ -70,10 +70,11 @@ class _OpenVinoFaces(_OpenCvFaces):
             FileModelStore(Path(os.environ["BENCH_DATA"]), offline=True), Device("CPU", 1, 1)
         )
 
-    def decode_request(self, request: Any) -> Any:
+    def decode_request(self, request: Request) -> Any:
         from visiongate.imaging import Limits, decode
 
-        return decode(request["file"].file.read(), Limits(5_000_000, 50_000_000)).pixels
+        body = request["file"].file.read()
+        return decode(body, Limits(5_000_000, 50_000_000)).pixels
 
     def predict(self, picture: Any) -> Any:
         from visiongate.types import PredictOptions
