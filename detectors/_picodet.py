@@ -19,12 +19,10 @@ from visiongate.models.manifest import model_use
 from visiongate.runtimes.openvino import OpenVinoModel, Pixels
 from visiongate.types import Device, Image, ModelUse
 
-__all__ = ["PicoDet", "decode"]
+__all__ = ["PicoDet", "cells", "decode", "shrunk"]
 
 _SIDE = 416
 _STRIDES = (8, 16, 32, 64)
-_BINS = 8
-_LARGE = 4 * _SIDE
 # PaddleDetection's normalisation, here in the network's order of channels.
 _PIXELS = Pixels("BGR", mean=(103.53, 116.28, 123.675), scale=(57.375, 57.12, 58.395))
 
@@ -46,39 +44,48 @@ class PicoDet:
 
     def find(self, image: Image, wish: Wish) -> Candidates:
         height, width = image.shape[:2]
-        outputs = self._model.run(_shrunk(image)[None])
+        outputs = self._model.run(shrunk(image, _SIDE, _SIDE)[None])
         maps = [output[0] for output in outputs]
         found = decode(maps[: len(_STRIDES)], maps[len(_STRIDES) :], wish)
         scale = np.array([width, height, width, height], np.float32) / _SIDE
         return Candidates((found.boxes * scale).astype(np.float32), found.scores, found.classes)
 
 
-def _shrunk(image: Image) -> Image:
-    """Return the picture stretched to the network's 416 x 416."""
+def shrunk(image: Image, width: int, height: int) -> Image:
+    """Return the picture stretched to the network's input."""
     # Averaging suits pictures much larger than the input, where sampling would skip pixels; else
     # the network is surer of what it sees, and of less that is not there, with sampling.
-    large = max(image.shape[:2]) > _LARGE
+    large = max(image.shape[:2]) > 4 * max(width, height)
     method = cv2.INTER_AREA if large else cv2.INTER_LINEAR
-    return np.ascontiguousarray(cv2.resize(image, (_SIDE, _SIDE), interpolation=method), np.uint8)
+    size = (width, height)
+    return np.ascontiguousarray(cv2.resize(image, size, interpolation=method), np.uint8)
+
+
+def cells(width: int, height: int) -> list[int]:
+    """Return how many cells each stride has; the last column and row may reach over the edge."""
+    return [-(-width // stride) * -(-height // stride) for stride in _STRIDES]
 
 
 def decode(
-    scores: Sequence[NDArray[np.float32]], distances: Sequence[NDArray[np.float32]], wish: Wish
+    scores: Sequence[NDArray[np.float32]],
+    distances: Sequence[NDArray[np.float32]],
+    wish: Wish,
+    size: tuple[int, int] = (_SIDE, _SIDE),
 ) -> Candidates:
     """Turn the maps of all strides into boxes in pixels of the network's input.
 
-    ``scores``, ``(N, 80)`` for each stride, are in [0, 1]; ``distances``, ``(N, 4 * 8)``, are
-    logits over 0 to 7 strides from a cell's centre to the left, top, right and bottom. Only cells
-    that the wish lets pass are decoded.
+    ``scores``, ``(N, classes)`` for each stride, are in [0, 1]; ``distances``, ``(N, 4 * bins)``,
+    are logits over 0, 1, 2 … strides from a cell's centre to the left, top, right and bottom.
+    ``size`` is the input's (width, height). Only cells that the wish lets pass are decoded.
     """
     parts = []
     for stride, score, distance in zip(_STRIDES, scores, distances, strict=True):
         classes = score.argmax(axis=1)
         best = score[np.arange(len(score)), classes]
         rows = wish.rows(best, classes)
-        columns = _SIDE // stride + (_SIDE % stride > 0)
+        columns = -(-size[0] // stride)
         centres = np.stack([rows % columns, rows // columns], axis=1) + 0.5
-        sides = _expected_bin(distance[rows].reshape(-1, 4, _BINS))
+        sides = _expected_bin(distance[rows].reshape(len(rows), 4, distance.shape[1] // 4))
         corners = np.concatenate([centres - sides[:, :2], centres + sides[:, 2:]], axis=1)
         parts.append(((corners * stride).astype(np.float32), best[rows], classes[rows]))
     boxes, found, labels = zip(*parts, strict=True)
@@ -89,4 +96,4 @@ def _expected_bin(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the mean of the softmax distribution over bins, the last axis."""
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
-    return np.asarray(weights @ np.arange(_BINS, dtype=np.float32))
+    return np.asarray(weights @ np.arange(weights.shape[-1], dtype=np.float32))

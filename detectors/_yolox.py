@@ -17,7 +17,7 @@ from visiongate.models.manifest import model_use
 from visiongate.runtimes.openvino import OpenVinoModel, Pixels
 from visiongate.types import Device, Image, ModelUse
 
-__all__ = ["Yolox", "decode", "letterboxed"]
+__all__ = ["Yolox", "decode", "grid", "letterboxed"]
 
 _STRIDES = (8, 16, 32)
 _PADDING = 114
@@ -33,29 +33,28 @@ class Yolox:
         self.default_confidence = default_confidence
         self._name = name
         self._side = side
-        self._cells, self._strides = _grid(side)
+        self._cells, self._strides = grid(side, side)
 
     def load(self, models: ModelStore, device: Device) -> ModelUse:
         self._model = OpenVinoModel(models.path(self._name), device, pixels=Pixels("BGR"))
         return model_use(self._name, self._model.runtime)
 
     def find(self, image: Image, wish: Wish) -> Candidates:
-        picture, scale = letterboxed(image, self._side)
+        picture, scale = letterboxed(image, self._side, self._side)
         (rows,) = self._model.run(picture[None])
         found = decode(rows[0], self._cells, self._strides, wish)
         return Candidates(found.boxes / np.float32(scale), found.scores, found.classes)
 
 
-def letterboxed(image: Image, side: int) -> tuple[Image, float]:
-    """Return the picture in a ``side`` x ``side`` one, and the scale applied.
+def letterboxed(image: Image, width: int, height: int) -> tuple[Image, float]:
+    """Return the picture in one of ``width`` x ``height``, and the scale applied.
 
     It keeps its proportions and lies at the top left; the rest is grey.
     """
-    height, width = image.shape[:2]
-    scale = min(side / height, side / width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    scale = min(height / image.shape[0], width / image.shape[1])
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     method = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_LINEAR
-    canvas = np.full((side, side, 3), _PADDING, np.uint8)
+    canvas = np.full((height, width, 3), _PADDING, np.uint8)
     canvas[: size[1], : size[0]] = cv2.resize(image, size, interpolation=method)
     return canvas, scale
 
@@ -84,12 +83,11 @@ def decode(
     )
 
 
-def _grid(side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def grid(width: int, height: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return each row's cell ``(N, 2)`` as (column, row), and its stride ``(N,)``."""
     cells, strides = [], []
     for stride in _STRIDES:
-        count = side // stride
-        y, x = np.mgrid[:count, :count]
+        y, x = np.mgrid[: height // stride, : width // stride]
         cells.append(np.stack([x, y], axis=-1).reshape(-1, 2))
-        strides.append(np.full(count * count, stride))
+        strides.append(np.full(x.size, stride))
     return np.concatenate(cells).astype(np.float32), np.concatenate(strides).astype(np.float32)

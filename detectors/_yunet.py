@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors._custom_faces import own_yunet
+from detectors._custom_spec import CustomModel
 from detectors._search import LONGEST, Found, joined, search
 from visiongate import boxes as bx
 from visiongate.contracts import ModelStore
@@ -35,6 +37,8 @@ _SHORT_SIDES = (384, 448, 512, 640)
 class YuNet:
     """The network, run on pictures of any size; those over ``search_side`` are shrunk to it first.
 
+    ``own`` is a file of the user's in place of the manifest's.
+
     Raises:
         ModelUnavailable: its weights are not here, or are of another network.
     """
@@ -43,15 +47,29 @@ class YuNet:
     default_confidence = 0.65
 
     def __init__(
-        self, models: ModelStore, device: Device, precision: str | None, search_side: int
+        self,
+        models: ModelStore,
+        device: Device,
+        precision: str | None,
+        search_side: int,
+        own: CustomModel | None = None,
     ) -> None:
-        file = models.path(NAME)
-        self._network = OpenVinoModel(file, device, pixels=Pixels(order="BGR"), precision=precision)
+        if own is None:
+            file = models.path(NAME)
+            self._network = OpenVinoModel(
+                file, device, pixels=Pixels(order="BGR"), precision=precision
+            )
+            self.use = model_use(NAME, self._network.runtime)
+        else:
+            file = own.path
+            self._network, self.use = own_yunet(own, models, device, precision)
         self._search_side = search_side
-        depths = [port.shape[-1] for port in self._network.outputs]
+        depths = [port.shape[-1] if port.shape else 0 for port in self._network.outputs]
         if depths != [1] * 6 + [4] * 3 + [2 * _LANDMARKS] * 3:
-            raise ModelUnavailable(f"{file} is not YuNet: its outputs are {depths} deep.")
-        self.use = model_use(NAME, self._network.runtime)
+            raise ModelUnavailable(
+                f"{file} is not YuNet: its outputs are {depths} deep, not three each of class, "
+                "objectness (1), box (4) and landmarks (10)."
+            )
 
     def find(self, image: Image, min_confidence: float) -> list[Detection]:
         """Return the faces of one picture, most confident first."""

@@ -1,4 +1,4 @@
-"""Say what a picture shows as a whole: the likeliest of ImageNet's thousand classes."""
+"""Say what a picture shows as a whole: the likeliest of ImageNet's thousand classes, or yours."""
 
 from __future__ import annotations
 
@@ -6,17 +6,29 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors._cards import manifest_card, own_card
+from detectors._custom import CustomClassifier, CustomModel
 from visiongate.contracts import ModelStore
 from visiongate.errors import ConfigurationError, DetectorUnavailable, ModelUnavailable
 from visiongate.models.manifest import model_use
 from visiongate.runtimes.converted import converted
 from visiongate.runtimes.openvino import OpenVinoModel, import_openvino
-from visiongate.types import Box, Detection, DetectorInfo, Device, Image, ModelUse, PredictOptions
+from visiongate.types import (
+    Box,
+    Detection,
+    DetectorInfo,
+    Device,
+    Image,
+    ModelCard,
+    ModelUse,
+    PredictOptions,
+)
 
 __all__ = ["ClassifyDetector", "read_labels"]
 
@@ -28,76 +40,141 @@ _STEPS = 256
 _CLASSES = 1001
 
 
-class ClassifyDetector:
-    """MobileNetV2 on ImageNet: a detection for each of the ``top`` likeliest classes.
+_INTENDED = "Saying what a photograph shows as a whole, among the 1000 classes of ImageNet."
+_LIMITS = (
+    "It answers for every picture, also for one that shows none of its classes.",
+    "ImageNet's classes are many for dogs and few for people, and so are its answers.",
+)
 
-    Each covers the whole picture; confidences are the network's softmax. Class 0, background,
-    is never an answer.
+
+class _Network(Protocol):
+    """Gives each picture's probabilities ``(N, labels)``, once loaded. Thread-safe."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    def load(self, models: ModelStore, device: Device) -> ModelUse: ...
+
+    def probabilities(self, images: Sequence[Image]) -> NDArray[np.floating[Any]]: ...
+
+
+class ClassifyDetector:
+    """A detection for each of the ``top`` likeliest classes, each over the whole picture.
+
+    By default they are ImageNet's, by MobileNetV2. Confidences are the network's softmax.
+
+    Options:
+        top: how many classes are answered.
+        model: the file of a network of the user's own, in MobileNetV2's place.
+        labels, input_size, colour, scaling, activation: as of ``CustomModel``, for that file.
 
     Raises:
-        ConfigurationError: ``top`` is not a number from 1 to 1000.
+        ConfigurationError: ``top`` is not a number from 1 to 1000, or an option does not fit.
     """
 
-    def __init__(self, *, top: int = 5) -> None:
+    def __init__(self, *, top: int = 5, model: str | None = None, **own: Any) -> None:
         if type(top) is not int or not 1 <= top < _CLASSES:
             raise ConfigurationError(
                 f"[detectors.classify] top must be a whole number from 1 to 1000, got {top!r}"
             )
+        if model is None and own:
+            raise ConfigurationError(
+                f"[detectors.classify] {', '.join(sorted(own))}: these describe a model of your "
+                "own; name its file with model = …"
+            )
         self._top = top
+        self._file = model
+        self._network: _Network = (
+            _MobileNet()
+            if model is None
+            else CustomClassifier(CustomModel.read("[detectors.classify]", model=model, **own))
+        )
         self._model: ModelUse | None = None
         self._info = DetectorInfo(
             name="classify",
             task="classification",
-            labels=(),
-            description="What the picture shows as a whole: the likeliest of 1000 classes.",
+            labels=self._network.labels,
+            description="What the picture shows as a whole: the likeliest classes.",
             default_confidence=0.0,
         )
 
     @property
     def info(self) -> DetectorInfo:
-        """What this detector is; the labels come with the weights, so only after ``load``."""
+        """What this detector is; MobileNetV2's labels come with its weights, after ``load``."""
         return self._info
 
     @property
     def model(self) -> ModelUse | None:
         return self._model
 
+    @property
+    def card(self) -> ModelCard:
+        if self._file is not None:
+            return own_card(self._file)
+        return manifest_card(_MODEL, _INTENDED, _LIMITS)
+
     def load(self, models: ModelStore, device: Device) -> None:
-        file = models.path(_MODEL)
-        self._labels = read_labels(models.path(_LABELS))
-        # OpenVINO reads its own form in a twentieth of the time that TFLite takes it.
-        ir = converted(
-            models.cache_dir(), _MODEL, [file], 1, lambda: import_openvino().Core().read_model(file)
-        )
-        self._net = OpenVinoModel(ir, device)
-        self._info = dataclasses.replace(self._info, labels=self._labels[1:])
-        self._model = model_use(_MODEL, self._net.runtime)
+        self._model = self._network.load(models, device)
+        self._info = dataclasses.replace(self._info, labels=self._network.labels)
 
     def predict(
         self, images: Sequence[Image], options: PredictOptions
     ) -> list[tuple[Detection, ...]]:
         if self._model is None:
             raise DetectorUnavailable("The classifier is asked before it is loaded.")
-        return [self._best(image, options) for image in images]
+        # One at a time: pictures that came together gain nothing from one batch, and huge
+        # batches cost memory.
+        return [
+            self._best(self._network.probabilities([image])[0], image, options) for image in images
+        ]
 
-    def _best(self, image: Image, options: PredictOptions) -> tuple[Detection, ...]:
+    def _best(
+        self, probabilities: NDArray[np.floating[Any]], image: Image, options: PredictOptions
+    ) -> tuple[Detection, ...]:
         height, width = image.shape[:2]
-        shrunk = cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-        (scores,) = self._net.run(np.ascontiguousarray(shrunk[None]))
-        probabilities: NDArray[np.float64] = scores[0] / _STEPS
+        labels = self._network.labels
         wanted = [
             index
             for index in np.argsort(-probabilities, kind="stable").tolist()
-            if index and (options.labels is None or self._labels[index] in options.labels)
+            if options.labels is None or labels[index] in options.labels
         ]
         least = self._info.default_confidence
         if options.min_confidence is not None:
             least = options.min_confidence
         return tuple(
-            Detection(self._labels[index], float(probabilities[index]), Box(0, 0, width, height))
+            Detection(labels[index], float(probabilities[index]), Box(0, 0, width, height))
             for index in wanted[: min(self._top, options.max_detections)]
             if probabilities[index] >= least
         )
+
+
+class _MobileNet:
+    """MobileNetV2 on ImageNet, quantised. Its class 0, background, is no class of a picture."""
+
+    labels: tuple[str, ...] = ()
+
+    def load(self, models: ModelStore, device: Device) -> ModelUse:
+        file = models.path(_MODEL)
+        labels = read_labels(models.path(_LABELS))
+        # OpenVINO reads its own form in a twentieth of the time that TFLite takes it.
+        ir = converted(
+            models.cache_dir(), _MODEL, [file], 1, lambda: import_openvino().Core().read_model(file)
+        )
+        self._net = OpenVinoModel(ir, device)
+        self.labels = labels[1:]
+        return model_use(_MODEL, self._net.runtime)
+
+    def probabilities(self, images: Sequence[Image]) -> NDArray[np.float64]:
+        rows = [
+            self._net.run(
+                np.ascontiguousarray(
+                    cv2.resize(image, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)[None]
+                )
+            )[0]
+            for image in images
+        ]
+        found: NDArray[np.float64] = np.concatenate(rows)[:, 1:] / _STEPS
+        return found
 
 
 def read_labels(path: Path) -> tuple[str, ...]:

