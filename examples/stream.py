@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from streaming.frames import Source, SourceError
+from streaming.frames import Folder, Source, SourceError
 from streaming.interrupts import Interrupts
 from streaming.outputs import Output, OutputError, Quit, Recorder, Window
 from streaming.progress import bar
@@ -103,13 +103,15 @@ def _run(options: argparse.Namespace, console: Console, interrupts: Interrupts) 
         try:
             watch.run(lambda: progress.update(task, advance=1, rate=watch.rate, found=watch.found))
         finally:
-            say(f"{watch.frames} frames, {watch.asked} sent, {watch.found} things found.{written}")
+            where = written if watch.frames else ""
+            say(f"{watch.frames} frames, {watch.asked} sent, {watch.found} things found.{where}")
 
 
 def _output(options: argparse.Namespace, source: Source) -> tuple[Output, str]:
     """Return where frames go, and the words that say which files."""
     if not options.headless:
-        return Window(source.name, None if source.live else source.rate), ""
+        rate = None if source.live else source.rate
+        return Window(source.name, rate, stay=isinstance(source, Folder)), ""
     video = options.output or Path(f"{_stem(options.source)}-detections.mp4")
     lines = video.with_suffix(".jsonl")
     if video.exists() and Path(options.source).exists() and video.samefile(options.source):

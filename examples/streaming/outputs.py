@@ -18,6 +18,7 @@ from streaming.frames import Image
 
 __all__ = ["NoDisplay", "Output", "OutputError", "Quit", "Recorder", "Window"]
 
+_IDLE_MILLISECONDS = 50
 _QUIT_KEYS = (ord("q"), ord("Q"), 27)
 _CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 _LONGEST_HOLD = 2.0
@@ -52,21 +53,27 @@ class Output(Protocol):
     def idle(self) -> None:
         """Do what must be done while no frame comes. Raises: Quit."""
 
+    def end(self) -> None:
+        """Take note that there are no more frames. Raises: Quit."""
+
     def close(self) -> None: ...
 
 
 class Window:
     """A window on the screen; a video plays there no faster than it was taken.
 
+    With ``stay``, the last frame stands there until somebody closes it.
+
     Raises:
         NoDisplay: there is no screen, or OpenCV came without windows.
     """
 
-    def __init__(self, title: str, rate: float | None) -> None:
+    def __init__(self, title: str, rate: float | None, *, stay: bool) -> None:
         if not _can_open_windows():
             raise NoDisplay
         self._title = title
         self._interval = 1 / rate if rate else 0.0
+        self._stay = stay
         self._due = 0.0
         self._shown = False
 
@@ -75,10 +82,10 @@ class Window:
             cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
             cv2.resizeWindow(self._title, drawn.shape[1], drawn.shape[0])
             self._shown = True
+        while (left := self._due - time.monotonic()) > 0:
+            self.idle(min(_IDLE_MILLISECONDS, max(1, int(1000 * left))))
         cv2.imshow(self._title, drawn)
         self.idle()
-        while (left := self._due - time.monotonic()) > 0:
-            self.idle(max(1, int(1000 * left)))
         self._due = max(self._due, time.monotonic() - self._interval) + self._interval
 
     def found(self, line: Mapping[str, Any]) -> None:
@@ -94,6 +101,10 @@ class Window:
             raise Quit from None
         if key in _QUIT_KEYS or not there:
             raise Quit
+
+    def end(self) -> None:
+        while self._stay:
+            self.idle(_IDLE_MILLISECONDS)
 
     def close(self) -> None:
         cv2.destroyAllWindows()
@@ -151,6 +162,9 @@ class Recorder:
 
     def idle(self) -> None:
         """Files wait for nobody."""
+
+    def end(self) -> None:
+        """What is written waits for nobody."""
 
     def close(self) -> None:
         if self._last is not None:

@@ -80,6 +80,7 @@ class Watch:
             with self._interrupts.allowed():
                 frame = next(coming, None)
                 if frame is None:
+                    self._output.end()
                     return
                 if frame.ask:
                     frame, report = self._asked_about(frame)

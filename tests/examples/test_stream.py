@@ -248,8 +248,8 @@ def test_q_ends_it(gateway: RealGateway, video: Path, monkeypatch: pytest.Monkey
     class Screen:
         shown = closed = 0
 
-        def __init__(self, title: str, rate: float | None) -> None:
-            assert (title, rate) == ("hopper.avi", RATE)
+        def __init__(self, title: str, rate: float | None, *, stay: bool) -> None:
+            assert (title, rate, stay) == ("hopper.avi", RATE, False)
 
         def frame(self, drawn: Image, seconds: float) -> None:
             Screen.shown += 1
@@ -259,6 +259,8 @@ def test_q_ends_it(gateway: RealGateway, video: Path, monkeypatch: pytest.Monkey
         def found(self, line: object) -> None: ...
 
         def idle(self) -> None: ...
+
+        def end(self) -> None: ...
 
         def close(self) -> None:
             Screen.closed += 1
