@@ -67,8 +67,10 @@ def test_routes_without_a_token_are_those_that_the_page_says(app: Flask) -> None
     client = app.test_client()
     for routes, methods, token, _ in table(section(PAGE, "## Routes")):
         for route in in_code(routes):
-            answer = client.open(route.replace("<name>", "face"), method=methods.split(", ")[0])
-            assert (answer.status_code == 401) == (token != "no"), (route, answer.status_code)
+            with client.open(
+                route.replace("<name>", "face"), method=methods.split(", ")[0]
+            ) as answer:
+                assert (answer.status_code == 401) == (token != "no"), (route, answer.status)
 
 
 def test_every_option_is_documented() -> None:
