@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import requests
@@ -87,6 +89,7 @@ class RealGateway:
     def kill(self) -> None:
         """End it as a power cut would, with its workers."""
         if self._process is not None:
-            os.killpg(self._process.pid, 9)
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
