@@ -45,7 +45,7 @@ def samples() -> dict[str, bytes]:
     for format in FORMATS:
         for mode in ("RGB", "L", "P", "1", "CMYK", "RGBA"):
             for variety in ({}, *VARIETIES.get(format, ())):
-                if mode == "P" and variety.get("compression") == "jpeg":
+                if mode in ("P", "1") and variety.get("compression") == "jpeg":
                     continue  # refused, after which Pillow 12 (Python 3.10) corrupts its memory
                 buffer = io.BytesIO()
                 try:
