@@ -36,6 +36,7 @@ _INFO = DetectorInfo(
     task="detection",
     labels=("face",),
     description="Faces of people: where they are and, with YuNet, five landmarks of each.",
+    probe_label="face",
 )
 _INTENDED = "Finding faces in photographs and video, to count, crop, blur or judge them further."
 _LIMITS = (

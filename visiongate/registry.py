@@ -46,6 +46,7 @@ class Entry:
         self.source = source
         self.state = DetectorState.REGISTERED
         self.reason: str | None = None
+        self.lacks_model = False
         self.detector: Detector | None = None
         self.options: Mapping[str, Any] = {}
         self._lock = threading.Lock()
@@ -95,6 +96,7 @@ class Entry:
             detector.load(models, device)
             self._prove(detector, probe)
         except ModelUnavailable as error:
+            self.lacks_model = True
             self._break(error.detail)
             raise
         except Exception as error:
@@ -105,6 +107,7 @@ class Entry:
             raise DetectorUnavailable(f"Detector {self.name!r} {self.reason}") from error
         self.info = detector.info
         self.reason = None
+        self.lacks_model = False
         self.state = DetectorState.READY
 
     def _prove(self, detector: Detector, probe: Image) -> None:

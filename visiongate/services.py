@@ -44,13 +44,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether every enabled detector has answered the probe; why not, for each that has not."""
+    """Whether every enabled detector has answered the probe; why not, for each that has not.
+
+    ``without_model`` names those whose weights are not on this machine: they answer 503 until
+    somebody fetches them, and the others are no less ready for that.
+    """
 
     detectors: Mapping[str, str | None]
+    without_model: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
-        return all(reason is None for reason in self.detectors.values())
+        return bool(self.detectors) and all(reason is None for reason in self.detectors.values())
 
 
 @dataclass
@@ -95,12 +100,15 @@ class Services:
         """Tell which enabled detectors have answered a picture of known content."""
         self.preload()
         reasons: dict[str, str | None] = {}
+        missing = []
         for entry in self.registry:
             if entry.state is DetectorState.READY:
                 reasons[entry.name] = None
+            elif entry.lacks_model:
+                missing.append(entry.name)
             elif entry.state is not DetectorState.DISABLED:
                 reasons[entry.name] = entry.reason or "still loading"
-        return Readiness(reasons)
+        return Readiness(reasons, tuple(missing))
 
     def close(self) -> None:
         """Let what runs finish, then stop."""

@@ -111,9 +111,18 @@ class TestConfiguration:
             ObjectDetector(model="people-hog").predict([], ALL)
 
 
-class TestWithoutWeights:
-    def test_the_default_is_a_real_network_that_says_how_to_get_it(self) -> None:
+class TestDefault:
+    def test_it_is_there_without_any_weights(self) -> None:
         detector = ObjectDetector()
+        detector.load(NoModels(), Device())
+        assert detector.model is not None
+        assert detector.model.name == "people-hog"
+        assert detector.info.labels == ("person",)
+
+
+class TestWithoutWeights:
+    def test_a_network_without_its_weights_says_how_to_get_them(self) -> None:
+        detector = ObjectDetector(model="picodet_s_416_coco")
         assert len(detector.info.labels) == 80
         assert detector.info.probe_label == "person"
         with pytest.raises(ModelUnavailable) as error:
@@ -124,12 +133,14 @@ class TestWithoutWeights:
 
     def test_the_store_adds_the_other_two_ways_out(self, tmp_path: Path) -> None:
         with pytest.raises(ModelUnavailable) as error:
-            ObjectDetector().load(FileModelStore(tmp_path, offline=True), Device())
+            ObjectDetector(model="picodet_s_416_coco").load(
+                FileModelStore(tmp_path, offline=True), Device()
+            )
         for way in ("visiongate.models pull picodet_s_416_coco", "MODEL_MIRROR", "people-hog"):
             assert way in error.value.detail
 
     def test_it_loads_once_the_weights_have_come(self, weights: Path, tmp_path: Path) -> None:
-        detector = ObjectDetector()
+        detector = ObjectDetector(model="picodet_s_416_coco")
         with pytest.raises(ModelUnavailable):
             detector.load(FileModelStore(tmp_path, offline=True), Device())
         detector.load(FileModelStore(tmp_path, mirror=str(weights), offline=True), Device())

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from tests.web.checks import problem_of
 from tests.web.fakes import FakeDetector
 from visiongate import __version__
-from visiongate.errors import VisiongateError
+from visiongate.errors import ModelUnavailable, VisiongateError
 from visiongate.services import Services
 
 Detectors = dict[str, FakeDetector]
@@ -74,8 +74,33 @@ def test_ready_when_every_detector_has_answered_the_probe(
     load(services)
     answer = client.get(f"{prefix}/health/ready")
     assert answer.status_code == 200
-    assert answer.get_json() == {"status": "ready", "detectors": list(detectors)}
+    assert answer.get_json() == {
+        "status": "ready",
+        "detectors": list(detectors),
+        "without_model": [],
+    }
     assert all(one.seen for one in detectors.values())
+
+
+def test_missing_weights_are_named_and_hold_nobody_up(
+    client: FlaskClient, services: Services, detectors: Detectors
+) -> None:
+    detectors["gender"].fails = ModelUnavailable("pull it")
+    load(services)
+    answer = client.get("/health/ready")
+    assert answer.status_code == 200
+    assert answer.get_json()["without_model"] == ["gender"]
+    assert "gender" not in answer.get_json()["detectors"]
+
+
+def test_not_ready_where_no_detector_has_its_weights(
+    client: FlaskClient, services: Services, detectors: Detectors
+) -> None:
+    for one in detectors.values():
+        one.fails = ModelUnavailable("pull it")
+    load(services)
+    problem = problem_of(client.get("/health/ready"), 503, "unavailable")
+    assert problem["detectors"] == list(detectors)
 
 
 def test_not_ready_names_the_detectors_and_not_their_secrets(

@@ -6,7 +6,7 @@ Docstrings become descriptions in the specification.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, with_config
 from typing_extensions import NotRequired, TypedDict
@@ -16,6 +16,7 @@ from visiongate.types import DetectorState, Role
 
 __all__ = [
     "AttributeAnswer",
+    "CardAnswer",
     "Confidence",
     "DetectionAnswer",
     "DetectorAnswer",
@@ -105,6 +106,24 @@ class ModelAnswer(TypedDict):
     sha256: str | None
     runtime: str
     licence: str
+
+
+class CardAnswer(TypedDict):
+    """A model card: what the model is meant for, and where it fails.
+
+    ``model`` is null until the detector has loaded it; ``source`` says where the weights come
+    from; ``details`` is what their makers measured, in a form of their own.
+    """
+
+    detector: str
+    description: str
+    labels: list[str]
+    sensitive: bool
+    model: ModelAnswer | None
+    source: list[str]
+    intended_use: str
+    limits: list[str]
+    details: dict[str, Any]
 
 
 class FailureAnswer(TypedDict):
@@ -203,10 +222,14 @@ class LiveAnswer(TypedDict):
 
 
 class ReadyAnswer(TypedDict):
-    """That every enabled detector has answered a picture of known content."""
+    """That every enabled detector has answered a picture of known content.
+
+    ``without_model`` names those whose weights are not on this machine; they answer 503.
+    """
 
     status: Literal["ready"]
     detectors: list[str]
+    without_model: list[str]
 
 
 @with_config(extra="allow")

@@ -49,16 +49,24 @@ def init_app(app: Flask, services: Services) -> None:
         return json_response(answer)
 
     def ready() -> Response:
-        """Tell that every enabled detector has answered a picture of known content."""
+        """Tell that every enabled detector has answered a picture of known content.
+
+        One whose weights are not on this machine is named, and holds nobody up.
+        """
         readiness = services.readiness()
         waiting = [name for name, reason in readiness.detectors.items() if reason is not None]
+        waiting = waiting or list(readiness.without_model)
         if not readiness.ready:
             raise Unavailable(
                 f"Not ready: {', '.join(waiting)}. GET /api/v1/detectors tells why.",
                 retry_after=_RETRY_SECONDS,
                 extra={"detectors": waiting},
             )
-        answer: ReadyAnswer = {"status": "ready", "detectors": list(readiness.detectors)}
+        answer: ReadyAnswer = {
+            "status": "ready",
+            "detectors": list(readiness.detectors),
+            "without_model": list(readiness.without_model),
+        }
         return json_response(answer)
 
     for prefix, version in (("", ""), ("/api/v1", "_v1")):
