@@ -107,8 +107,10 @@ class FaceDetector:
 
     @property
     def info(self) -> DetectorInfo:
+        # What a network of the user's own must find, nobody knows here.
+        info = replace(_INFO, probe_label=None) if self._own is not None else _INFO
         network = self._network
-        return replace(_INFO, default_confidence=network.default_confidence) if network else _INFO
+        return replace(info, default_confidence=network.default_confidence) if network else info
 
     @property
     def model(self) -> ModelUse | None:

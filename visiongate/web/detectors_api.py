@@ -14,6 +14,7 @@ from visiongate.web.answer_types import Confidence, ModelAnswer, StateName
 from visiongate.web.answers import json_response, model_answer
 from visiongate.web.api import API_PREFIX, api_of, current_services
 from visiongate.web.auth import login_required
+from visiongate.web.card import Card
 
 if TYPE_CHECKING:
     from visiongate.registry import Entry
@@ -57,6 +58,7 @@ def init_app(app: Flask, services: Services) -> None:  # noqa: ARG001 - the modu
     api = api_of(app)
     api.add_resource(Detectors, f"{API_PREFIX}/detectors")
     api.add_resource(OneDetector, f"{API_PREFIX}/detectors/<string:name>")
+    api.add_resource(Card, f"{API_PREFIX}/detectors/<string:name>/card")
 
 
 class Detectors(Resource):  # type: ignore[misc]

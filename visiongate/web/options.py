@@ -7,7 +7,7 @@ name, never ignored: a misspelt ``min_confidence`` would otherwise change every 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from visiongate.web.option_table import OPTIONS, read_boolean
 __all__ = [
     "DetectOptions",
     "picture_type",
+    "read_choice",
     "read_deadline",
     "read_options",
     "read_switch",
@@ -108,6 +109,26 @@ def read_switch(request: Request, name: str) -> bool:
     if len(values) > 1:
         raise OptionInvalid(f"Option {name!r} is given twice, with different values.")
     return True in values
+
+
+def read_choice(request: Request, name: str, choices: Sequence[str]) -> str | None:
+    """Return the one option that a route takes in its query, one of ``choices``; None if absent.
+
+    Raises:
+        OptionUnknown, OptionInvalid: as ``read_options``.
+    """
+    values = set()
+    for given, raw in request.args.items(multi=True):
+        if given != name:
+            raise _unknown(given, (name,))
+        if raw not in choices:
+            raise OptionInvalid(
+                f"Option {name!r} must be {' or '.join(choices)}, got {raw[:32]!r}."
+            )
+        values.add(raw)
+    if len(values) > 1:
+        raise OptionInvalid(f"Option {name!r} is given twice, with different values.")
+    return values.pop() if values else None
 
 
 def picture_type(request: Request, annotate: bool | None) -> str | None:
