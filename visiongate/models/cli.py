@@ -17,7 +17,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 
 from visiongate.errors import ConfigurationError, ModelUnavailable, VisiongateError
-from visiongate.models import evaluate
+from visiongate.models import check, evaluate
 from visiongate.models.download import Progress as Note
 from visiongate.models.manifest import Model, get_model
 from visiongate.models.store import FileModelStore
@@ -33,6 +33,7 @@ examples:
   python -m visiongate.models verify
   python -m visiongate.models path picodet_s_416_coco
   python -m visiongate.models evaluate instances_val2017.json val2017 --model yolox_nano
+  python -m visiongate.models check object --picture workshop.jpg
 
 Files are kept in models/ in the data folder (VISIONGATE_DATA_DIR, default data). For a machine
 without a network, pull on one that has it, copy that folder, and name the copy as
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     path.add_argument("name", metavar="NAME")
     path.set_defaults(run=_path)
     evaluate.add_command(commands)
+    check.add_command(commands)
     return parser
 
 
