@@ -25,7 +25,7 @@ from visiongate.errors import (
 )
 from visiongate.types import DetectorInfo, DetectorState, Device, Image, PredictOptions
 
-__all__ = ["BUILTIN", "GROUP", "Entry", "Registry"]
+__all__ = ["BUILTIN", "GROUP", "OWN_MODEL_ONLY", "Entry", "Registry"]
 
 GROUP = "visiongate.detectors"
 
@@ -34,6 +34,12 @@ BUILTIN: Mapping[str, str] = {
     "object": "detectors.object:ObjectDetector",
     "classify": "detectors.classify:ClassifyDetector",
 }
+
+OWN_MODEL_ONLY: Mapping[str, str] = {
+    "gender": "detectors.gender:GenderDetector",
+    "ethnicity": "detectors.ethnicity:EthnicityDetector",
+}
+"""Built in, and there once the configuration names a model for them: none is shipped yet."""
 
 _log = logging.getLogger(__name__)
 
@@ -145,10 +151,12 @@ class Registry:
                 detector has.
         """
         options = options or {}
-        sources = dict.fromkeys(BUILTIN, "built in")
+        builtin = {**BUILTIN}
+        builtin |= {n: path for n, path in OWN_MODEL_ONLY.items() if "model" in options.get(n, {})}
+        sources = dict.fromkeys(builtin, "built in")
         targets: dict[str, Callable[[], Any]] = {
             name: lambda path=path: _import(path)  # type: ignore[misc]
-            for name, path in BUILTIN.items()
+            for name, path in builtin.items()
         }
         for point in metadata.entry_points(group=GROUP):
             source = f"package {point.dist.name}" if point.dist else "an installed package"
@@ -161,9 +169,10 @@ class Registry:
             targets[point.name] = point.load
         for name in (*options, *disabled):
             if name not in sources:
+                hint = " It needs a model of your own: model = …" * (name in OWN_MODEL_ONLY)
                 raise ConfigurationError(
                     f"The configuration speaks of detector {name!r}; "
-                    f"there are: {', '.join(sources)}."
+                    f"there are: {', '.join(sources)}.{hint}"
                 )
         entries = []
         for name, target in targets.items():
