@@ -48,10 +48,13 @@ def distributions() -> dict[str, list[str]]:
     """Return who brings each top-level name; Python 3.10's own look-up misses most."""
     found: dict[str, list[str]] = {}
     for distribution in metadata.distributions():
-        for file in distribution.files or ():
-            if file.suffix in (".py", ".so", ".pyd"):
-                name = file.parts[0].partition(".")[0]
-                found.setdefault(name, []).append(distribution.name)
+        names = set((distribution.read_text("top_level.txt") or "").split()) or {
+            file.parts[0].partition(".")[0]
+            for file in distribution.files or ()
+            if file.suffix in (".py", ".so", ".pyd")
+        }
+        for name in names:
+            found.setdefault(name, []).append(distribution.name)
     return found
 
 
