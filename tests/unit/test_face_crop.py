@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import cv2
@@ -195,18 +194,13 @@ def test_every_box_gives_a_crop_or_says_why(
         assert crop.shape == (size, size, 3)
 
 
-def test_real_faces_are_framed_alike_with_and_without_landmarks() -> None:
+def test_real_faces_are_framed_alike_with_and_without_landmarks(
+    photos: Path, weights: Path
+) -> None:
     """On real photos with YuNet: the landmarks' square lies on the box's, eyes at their place."""
-    shared = Path(__file__).resolve().parents[3] / "shared"
-    weights = Path(os.environ.get("VISIONGATE_MODEL_MIRROR", shared / "weights"))
     model = weights / "face_detection_yunet_2026may.onnx"
-    if not model.exists():
-        pytest.skip("YuNet's weights are not here")
     for name in ("astronaut.png", "hopper_128.jpg", "man_obama.jpg"):
-        path = shared / "photos" / name
-        if not path.exists():
-            pytest.skip("the photographs are not here")
-        bgr = cv2.imread(str(path))
+        bgr = cv2.imread(str(photos / name))
         assert bgr is not None
         detector = cv2.FaceDetectorYN.create(str(model), "", (bgr.shape[1], bgr.shape[0]), 0.7)
         row = detector.detect(bgr)[1][0]
