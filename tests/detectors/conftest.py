@@ -23,13 +23,29 @@ net = keras.Sequential([
 net.layers[-1].set_weights([np.eye(3) * 8.0, np.zeros(3)])
 net.save(folder + "/net.h5")
 net.save(folder + "/net.keras")
-open(folder + "/net.tflite", "wb").write(tf.lite.TFLiteConverter.from_keras_model(net).convert())
+
+def save(name, kind=None):
+    converter = tf.lite.TFLiteConverter.from_keras_model(net)
+    if kind is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: (
+            [np.full((1, 16, 20, 3), colour, "float32")] for colour in np.random.rand(50, 3)
+        )
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = kind
+    open(f"{folder}/{name}.tflite", "wb").write(converter.convert())
+
+save("net")
+save("net_int8", tf.int8)
+save("net_uint8", tf.uint8)
 """
 
 
 @pytest.fixture(scope="session")
 def nets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of one network as ``net.h5``, ``net.keras``, ``net.tflite`` and ``net.onnx``.
+    """The folder of one network as ``net.h5``, ``.keras``, ``.tflite`` and ``.onnx``.
+
+    And as ``net_int8.tflite`` and ``net_uint8.tflite``, quantised from the input to the output.
 
     It takes 20 x 16 pixels, red, green and blue from 0 to 1, and gives the softmax of eight times
     each channel's mean.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from detectors._custom import CustomClassifier, CustomModel
 from tests.detectors.networks import Store, save_brightest_channel
 from visiongate.errors import ConfigurationError, ModelUnavailable
+from visiongate.runtimes import convert
 from visiongate.types import Device
 
 LABELS = ["red", "green", "blue"]
@@ -40,6 +42,25 @@ def test_every_form_of_one_network_answers_alike(nets: Path, converted: Path, en
     found = net.probabilities(pictures)
     right = [expected(200, 20, 20), expected(20, 200, 60), expected(10, 80, 160)]
     np.testing.assert_allclose(found, right, atol=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "scaling"), [("uint8", "0..255"), ("int8", {"mean": 128})])
+def test_a_quantised_network_answers_in_steps(
+    nets: Path, tmp_path: Path, kind: str, scaling: Any
+) -> None:
+    net = load(nets / f"net_{kind}.tflite", tmp_path, scaling=scaling)
+    found = net.probabilities([coloured(200, 20, 20), coloured(10, 80, 160)])
+    right = [expected(200, 20, 20), expected(10, 80, 160)]
+    np.testing.assert_allclose(found, right, atol=0.02)
+    assert found.sum(axis=1) == pytest.approx(1.0, abs=2 / 256)
+
+
+def test_torchscript_without_torch_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install torch.*export the model to ONNX"):
+        convert._from_torchscript(tmp_path / "net.pt", tmp_path / "net.xml", (1, 3, 8, 8))
 
 
 def test_colour_order_is_what_the_settings_say(nets: Path, tmp_path: Path) -> None:
