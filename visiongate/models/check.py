@@ -90,7 +90,7 @@ def _check(services: Services, entry: Entry, data: bytes, shown: str) -> int:
     show_table("What it answered", ("label", "confidence", "box", "more"), _answers(report))
     for warning in report.warnings:
         _note(warning)
-    for doubt in _doubts(detector, report):
+    for doubt in _doubts(detector, report, own=_file(entry) is not None):
         _note(f"Doubtful: {doubt}")
     _note(f"{entry.name} works.")
     return 0
@@ -98,11 +98,11 @@ def _check(services: Services, entry: Entry, data: bytes, shown: str) -> int:
 
 def _of_the_file(services: Services, entry: Entry) -> Iterator[tuple[str, str]]:
     """Yield what a file of the operator's own takes and gives, whether or not that fits."""
-    from visiongate.runtimes.convert import FORMATS, readable
+    from visiongate.runtimes.convert import readable
     from visiongate.runtimes.openvino import OpenVinoModel
 
-    path = Path(str(entry.options.get("model", ""))).expanduser()
-    if path.suffix.lower() not in FORMATS:
+    path = _file(entry)
+    if path is None:
         return
     try:
         net = OpenVinoModel(readable(path, services.models.cache_dir()), services.device)
@@ -110,6 +110,14 @@ def _of_the_file(services: Services, entry: Entry) -> Iterator[tuple[str, str]]:
         return  # loading the detector says so, with what the configuration adds
     yield "the file takes", "; ".join(map(_port, net.inputs))
     yield "the file gives", "; ".join(map(_port, net.outputs))
+
+
+def _file(entry: Entry) -> Path | None:
+    """Return the file of the operator's own that takes the place of the detector's model."""
+    from visiongate.runtimes.convert import FORMATS
+
+    path = Path(str(entry.options.get("model", ""))).expanduser()
+    return path if path.suffix.lower() in FORMATS else None
 
 
 def _port(port: Port) -> str:
@@ -154,15 +162,20 @@ def _in_words(said: Any) -> str:
     return f" ({', '.join(f'{label} {value:.3f}' for label, value in best)})" if best else ""
 
 
-def _doubts(detector: Detector, report: Report) -> Iterator[str]:
+def _doubts(detector: Detector, report: Report, *, own: bool) -> Iterator[str]:
     """Yield what makes an answer look as if the model were fed otherwise than in its training."""
     info = detector.info
     if info.task == "detection":
         if not report.detections:
+            least = f"{info.default_confidence:g}"
+            advice = (
+                " look at colour and scaling, or lower default_confidence."
+                if own
+                else (" another model may find it; docs/models.md has the choice.")
+            )
             yield (
-                f"it found nothing with a confidence of {info.default_confidence:g} or more. If "
-                "the picture shows what it knows, look at colour and scaling (input_size too), or "
-                "lower default_confidence."
+                f"it found nothing with a confidence of {least} or more. If the picture shows "
+                f"what it knows,{advice}"
             )
         return
     judged = [_judged(detector, picture) for picture in _unlike(report.picture.pixels)]

@@ -116,7 +116,8 @@ def _run(options: argparse.Namespace) -> int:
     settings = load_settings()
     chosen = {name: dict(given) for name, given in settings.detectors.items()}
     if options.model:
-        chosen.setdefault(options.detector, {})["model"] = options.model
+        # What the settings say of a model of one's own does not hold for another.
+        chosen[options.detector] = {"model": options.model}
     entry = Registry.discover(chosen).get(options.detector)
     if entry.detector is None:
         raise ConfigurationError(f"Detector {entry.name!r} {entry.reason}")
