@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from visiongate import annotate
 from visiongate.contracts import Detector, InferenceEngine, PictureStore
 from visiongate.detection_pass import FACE, DetectionPass
-from visiongate.errors import DetectorForbidden, StoreUnavailable
+from visiongate.errors import DetectorForbidden, StoreUnavailable, VisiongateError
 from visiongate.imaging import Limits, decode
 from visiongate.registry import Entry, Registry
 from visiongate.types import Image, Picture, PredictOptions, Report, Retained, User
@@ -90,6 +91,7 @@ class Pipeline:
         deadline = request.deadline
         if deadline is None:
             deadline = time.monotonic() + self._deadline_seconds
+        self._load(entries)
         with self._engine.admit(deadline):
             picture = decode(body, self._limits)
             detection = DetectionPass(
@@ -124,6 +126,12 @@ class Pipeline:
                 )
             entry.check_enabled()
         return entries
+
+    def _load(self, entries: Sequence[Entry]) -> None:
+        """Load what has not been loaded yet before a place is taken, which others could use."""
+        for entry in entries:
+            with suppress(VisiongateError):  # raised again, and reported, in its turn
+                self._ready(entry)
 
     def _keep(
         self,

@@ -160,7 +160,6 @@ class TestSettings:
         monkeypatch.setenv("VISIONGATE_MODEL_MIRROR", str(weights))
         assert cli.main(["pull"]) == 0
         assert {path.name for path in (tmp_path / "data" / "models").glob("[!.]*")} == {
-            "picodet_s_416_coco.onnx",
             "face_detection_yunet_2026may.onnx",
             "mobilenet_v2_1.0_224_quant.tflite",
             "imagenet_labels_1001.txt",
