@@ -72,7 +72,7 @@ def make_services(detectors: dict[str, FakeDetector]) -> Iterator[Callable[[Sett
     made: list[Services] = []
 
     def make(settings: Settings) -> Services:
-        made.append(_services(settings, detectors))
+        made.append(fake_services(settings, detectors))
         return made[-1]
 
     yield make
@@ -150,7 +150,8 @@ def _same(detector: FakeDetector) -> FakeDetector:
     return detector
 
 
-def _services(settings: Settings, detectors: dict[str, FakeDetector]) -> Services:
+def fake_services(settings: Settings, detectors: dict[str, FakeDetector]) -> Services:
+    """Wire services around fakes; the caller closes them."""
     store = FakeUserStore()
     models: Any = FakeModels()
     device = Device()

@@ -20,6 +20,7 @@ from visiongate.web import (
     limits,
     logging,
     metrics,
+    openapi,
     reading,
 )
 
@@ -38,6 +39,7 @@ _MODULES = (
     images,
     health,
     compat,
+    openapi,
 )
 """Each has one ``init_app``. Hooks after a request run from the last of these to the first."""
 

@@ -162,7 +162,7 @@ OPTIONS: Mapping[str, Option] = {
         _type,
         {"type": "string", "enum": ["face", "object"], "default": "object"},
         "As in mlapi: `face` finds faces instead of objects.",
-        "face",
+        "object",
     ),
     "gender": Option(
         read_boolean,
