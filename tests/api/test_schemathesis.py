@@ -1,5 +1,8 @@
 """schemathesis against the running gateway: every operation, with all of its checks.
 
+Its check of object-level authorization compares JSON, and what belongs to somebody here are
+pictures: ``tests/web/test_images.py`` asks for those as somebody else.
+
 ``VG_SCHEMATHESIS_EXAMPLES=500`` looks longer, and elsewhere each time; the default looks at the
 same few examples every time.
 """
