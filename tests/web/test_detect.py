@@ -221,6 +221,8 @@ class TestDeadline:
     def test_one_that_passes_while_waiting_for_a_place(
         self, client: FlaskClient, auth: Headers, services: Services, detectors: Detectors
     ) -> None:
+        services.detector(services.registry.get("object"))
+        detectors["object"].seen.clear()  # the probe
         far = time.monotonic() + 60
         with services.engine.admit(far), services.engine.admit(far):
             answer = send(client, OBJECT, {**auth, "X-Deadline-Ms": "20"})

@@ -129,6 +129,7 @@ class OpenVinoModel:
             compiled = core.compile_model(model, device.name, _configuration(device, precision))
         self.device = device
         self.runtime = f"openvino {ov.__version__.split('-')[0]} {_precision(compiled)}".strip()
+        self._tensor = ov.Tensor
         self.inputs = tuple(_port(port) for port in compiled.inputs)
         self.outputs = tuple(_port(port) for port in compiled.outputs)
         # A request holds its own inputs and outputs, so one request serves one thread at a time.
@@ -148,7 +149,11 @@ class OpenVinoModel:
         self._check(arrays)
         request = self._idle.get()
         try:
-            request.infer(list(arrays), share_inputs=True, share_outputs=True)
+            for i, array in enumerate(arrays):
+                # Without a copy: the array outlives the run, which ends before this returns.
+                request.set_input_tensor(i, self._tensor(np.ascontiguousarray(array), True))
+            request.start_async()
+            request.wait()
             return tuple(
                 np.array(request.get_output_tensor(i).data) for i in range(len(self.outputs))
             )
