@@ -153,7 +153,7 @@ def build_services(settings: Settings) -> Services:
     # Here, so that it also holds for plugins that import OpenVINO by themselves.
     forbid_reports()
     concurrency = settings.concurrency or cores()
-    device = Device(settings.device, threads=cores(), streams=concurrency)
+    device = Device(settings.device, threads=cores(), streams=min(concurrency, cores()))
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
     store, users = build_users(settings)
     kept = FilePictureStore(
