@@ -10,7 +10,7 @@ VENV := .venv
 RUN := $(VENV)/$(BIN)/python
 TRAINING_VENV := .venv-training
 PORT ?= 5000
-PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist loadfile
+PYTEST_ARGS ?=
 BENCH_ARGS ?=
 
 # $(call environment,FOLDER,REQUIREMENTS): PYTHON=... names the interpreter for a new one.
@@ -33,7 +33,7 @@ demo: $(VENV)/.ready ## start a throw-away gateway, find a face in a photograph,
 serve: $(VENV)/.ready ## leave the gateway running (PORT=5000)
 	@PORT="$(PORT)" $(RUN) api.py
 
-test: $(VENV)/.ready-dev ## run the tests (PYTEST_ARGS=...)
+test: $(VENV)/.ready-dev ## run the tests (PYTEST_ARGS="-n 4" side by side)
 	@$(RUN) -m pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.ready-dev ## ruff, strict mypy and the import rules
