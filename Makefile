@@ -17,7 +17,7 @@ BENCH_ARGS ?=
 environment = python=$$(PYTHON="$(PYTHON)" sh tools/find-python) \
 	&& "$$python" tools/environment.py $(1) $(2)
 
-.PHONY: help setup demo serve test check bench train-faces docs pins clean
+.PHONY: help setup demo serve test check bench train-faces test-training docs pins clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -58,6 +58,9 @@ pins: $(VENV)/.ready ## make requirements*.txt anew from requirements*.in
 			--custom-compile-command "make pins" $$list.in --output-file $$list.txt || exit 1; \
 	done
 
+test-training: $(TRAINING_VENV)/.ready-test ## run the tests of training, PyTorch's included
+	@$(TRAINING_VENV)/$(BIN)/python -m pytest tests/training $(PYTEST_ARGS)
+
 clean: ## remove environments and caches; users and kept pictures stay
 	rm -rf .venv .venv-training .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	rm -rf .hypothesis build *.egg-info
@@ -77,4 +80,8 @@ $(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.txt
 
 $(TRAINING_VENV)/.ready: training/requirements.txt tools/environment.py
 	@$(call environment,$(TRAINING_VENV),training/requirements.txt)
+	@touch $@
+
+$(TRAINING_VENV)/.ready-test: $(TRAINING_VENV)/.ready requirements-dev.txt
+	@$(call environment,$(TRAINING_VENV),requirements-dev.txt)
 	@touch $@

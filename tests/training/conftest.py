@@ -1,9 +1,16 @@
-"""Tests of training: what needs PyTorch is collected where training's requirements are there."""
+"""Tests of training. What needs PyTorch runs by ``make test-training``, in training's environment."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
-collect_ignore = (
-    [] if find_spec("torch") and find_spec("tflite") and find_spec("keras") else ["test_network.py"]
-)
+_COMPLETE = all(find_spec(name) for name in ("torch", "tflite", "keras"))
+
+collect_ignore = [] if _COMPLETE else ["test_network.py"]
+
+
+def pytest_report_header() -> str:
+    """Say aloud what is left to the other command."""
+    if _COMPLETE:
+        return "training: with PyTorch"
+    return "training: tests/training/test_network.py needs PyTorch; make test-training runs it"
