@@ -22,7 +22,7 @@ environment = python=$$(PYTHON="$(PYTHON)" sh tools/find-python) \
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \2/p' Makefile \
-		| awk '{ printf "  make %-12s", $$2; $$1 = $$2 = ""; sub(/^ +/, ""); print }'
+		| awk '{ printf "  make %-14s", $$2; $$1 = $$2 = ""; sub(/^ +/, ""); print }'
 
 setup: $(VENV)/.ready ## make the environment in .venv (PYTHON=... to choose one)
 	@echo "Ready: $(VENV). Next: make demo, make test or make serve."

@@ -1,4 +1,4 @@
-"""Tests of training. What needs PyTorch runs by ``make test-training``, in training's environment."""
+"""Tests of training; what needs PyTorch runs by ``make test-training``, where it is installed."""
 
 from __future__ import annotations
 
