@@ -75,7 +75,7 @@ class Trainer:
         self.parameters = list(self.twin.trained.values())
         self.optimizer = torch.optim.AdamW(list(self._groups()), lr=plan.rate, fused=True)
         self.pieces = Pieces(plan.threads, plan.piece)
-        self.step, self.seconds = 0, 0.0
+        self.seen, self.seconds = 0, 0.0  # faces, with repetition
         self.history: list[dict[str, float]] = []
 
     def _groups(self) -> Iterator[dict[str, Any]]:
@@ -92,24 +92,23 @@ class Trainer:
         """Train to the end of the budget, or until nothing improves; return the best checkpoint."""
         plan, train = self.plan, self.faces.of("train")
         budget = Budget(plan.hours, plan.epochs, self.seconds)
-        per_epoch = EpochSampler(train, plan.batch, plan.seed).per_epoch
         size, smooth = 0, 0.0
         batches: Batches = iter(())
-        done = budget.progress(self.step / per_epoch)
+        done = budget.progress(self.seen / len(train))
         due = (int(done * plan.evaluations + 1e-6) + 1) / plan.evaluations
         with Progress() as bar:
             task = bar.add_task("training", total=1000, completed=int(1000 * done))
             while done < 1:
                 if size != picture_size(done, plan.sizes, plan.changes):
                     size = picture_size(done, plan.sizes, plan.changes)
-                    sampler = EpochSampler(train, plan.batch, plan.seed, self.step)
+                    sampler = EpochSampler(train, plan.batch, plan.seed, self.seen // plan.batch)
                     batches = training_batches(
                         self.faces, sampler, size, plan.strength, plan.workers
                     )
                 images, index = next(batches)
                 value = self._step(images, index, done)
                 smooth = value if smooth == 0 else 0.98 * smooth + 0.02 * value
-                epoch = self.step / per_epoch
+                epoch = self.seen / len(train)
                 done = budget.progress(epoch)
                 bar.update(
                     task, completed=1000 * done, description=f"epoch {epoch:.2f}, loss {smooth:.3f}"
@@ -132,7 +131,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.average.update(self.twin.values)
-        self.step += 1
+        self.seen += len(index)
         return value
 
     def _objective(self, images: Tensor, index: Tensor) -> Tensor:
@@ -164,7 +163,8 @@ class Trainer:
             "values": self.twin.values,
             "average": self.average.values,
             "optimizer": self.optimizer.state_dict(),
-            "step": self.step,
+            "seen": self.seen,
+            "steps": self.average.steps,
             "seconds": self.seconds,
             "history": self.history,
             "plan": asdict(self.plan),
@@ -177,9 +177,9 @@ class Trainer:
         """Go on from the last checkpoint: same weights, optimizer, place in the data and clock."""
         state = torch.load(self.out / "last.pt", weights_only=True)
         self.twin.load(state["values"])
-        self.average.values, self.average.steps = state["average"], state["step"]
+        self.average.values, self.average.steps = state["average"], state["steps"]
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.seen, self.seconds = state["seen"], state["seconds"]
         self.history = state["history"]
 
 
