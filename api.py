@@ -107,11 +107,9 @@ def _say_where(settings: Settings) -> None:
 
 
 def _threads(settings: Settings) -> int:
-    from visiongate.services import cores
+    from visiongate.services import places
 
-    return settings.threads or (
-        (settings.concurrency or cores()) + settings.max_waiting + _SPARE_THREADS
-    )
+    return settings.threads or places(settings) + settings.max_waiting + _SPARE_THREADS
 
 
 def _serve_gunicorn(settings: Settings) -> int:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from visiongate.types import Image
     from visiongate.users import Users
 
-__all__ = ["Readiness", "Services", "build_services", "build_users", "cores"]
+__all__ = ["Readiness", "Services", "build_services", "build_users", "cores", "places"]
 
 _PROBE = Path(__file__).with_name("probe.jpg")
 _SECONDS_A_DAY = 86_400.0
@@ -152,7 +152,7 @@ def build_services(settings: Settings) -> Services:
 
     # Here, so that it also holds for plugins that import OpenVINO by themselves.
     forbid_reports()
-    concurrency = settings.concurrency or cores()
+    concurrency = places(settings)
     device = Device(settings.device, threads=cores(), streams=min(concurrency, cores()))
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
     store, users = build_users(settings)
@@ -201,6 +201,15 @@ def build_users(settings: Settings) -> tuple[UserStore, Users]:
 
     store = TinyDBUserStore(settings.data_dir / "users.json")
     return store, Users(store, bcrypt_rounds=settings.bcrypt_rounds)
+
+
+def places(settings: Settings) -> int:
+    """Return how many requests may be decoded and judged at once; networks run one a core.
+
+    Two a core by default: while one request waits for Python's interpreter lock, another keeps the
+    core busy. Measured with ``make bench``, that gained a tenth at saturation, and more nothing.
+    """
+    return settings.concurrency or 2 * cores()
 
 
 def cores() -> int:

@@ -138,7 +138,7 @@ class Settings(BaseSettings):
     )
     device: str = Field("CPU", description="OpenVINO device that models run on.")
     concurrency: int = Field(
-        0, ge=0, description="Requests computed at once, per process; 0: one a core."
+        0, ge=0, description="Requests decoded and judged at once, per process; 0: two a core."
     )
     max_waiting: int = Field(
         64, ge=0, description="Requests that may wait for a place, per process."

@@ -1,8 +1,8 @@
-"""Run detectors in this process: as many requests at once as there are cores, the rest in line.
+"""Run detectors in this process: a few requests at once for each core, the rest in line.
 
 Handing the work to the thread that already holds the request costs nothing; what matters is
-that no more of them compute at once than the processor has cores, because then every request
-becomes slow and decoded pictures pile up in memory.
+that not many more of them compute at once than the processor has cores, because then every
+request becomes slow and decoded pictures pile up in memory. Networks themselves run one a core.
 """
 
 from __future__ import annotations
