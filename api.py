@@ -8,6 +8,8 @@ is first asked for.
 from __future__ import annotations
 
 import atexit
+import contextlib
+import ctypes
 import os
 import shutil
 import sys
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 _MEMORY_FOLDER = "/dev/shm"  # noqa: S108 - where a heartbeat file never waits for a disk
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
+_M_ARENA_MAX = -8  # of glibc's malloc.h
+_ARENAS = 4
 _BODY_OVERHEAD = 2_000_000
 _SPARE_THREADS = 14
 """Threads beyond those that compute or wait, so that health checks and logins get through."""
@@ -58,6 +62,7 @@ def main() -> int:
     except VisiongateError as error:
         print(f"visiongate: {error.detail}", file=sys.stderr)
         return 1
+    _share_memory_arenas()
     if sys.platform == "win32":
         return _serve_waitress(settings)
     return _serve_gunicorn(settings)
@@ -95,6 +100,12 @@ def _check(settings: Settings) -> None:
             file=sys.stderr,
             flush=True,
         )
+
+
+def _share_memory_arenas() -> None:
+    """Keep glibc from giving every thread a heap of its own, each of which keeps what was freed."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def _say_where(settings: Settings) -> None:
