@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -152,6 +153,10 @@ def build_services(settings: Settings) -> Services:
 
     # Here, so that it also holds for plugins that import OpenVINO by themselves.
     forbid_reports()
+    # Before any part makes it with the usual, wider mode; a folder that cannot be made is
+    # reported by the store that needs it.
+    with suppress(OSError):
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     concurrency = places(settings)
     device = Device(settings.device, threads=cores(), streams=min(concurrency, cores()))
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)

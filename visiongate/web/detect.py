@@ -108,8 +108,9 @@ class DetectOne(_Detect):
         if options.gender:
             if _GENDER not in registry:
                 raise NotBuilt(
-                    "There is no detector 'gender' in this installation yet; ask without "
-                    "gender=true."
+                    "There is no detector 'gender' in this installation yet. Ask without "
+                    "gender=true, or have the operator name a model under [detectors.gender] "
+                    "(docs/models.md)."
                 )
             # As in mlapi, gender says nothing of objects that are no faces.
             names = (FACE, _GENDER) if chosen == FACE else names
