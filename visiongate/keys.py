@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from visiongate.errors import ConfigurationError, VisiongateError
 from visiongate.files import FileView, explain, locked, read_stamped, write_private
 
-__all__ = ["Key", "KeyRing"]
+__all__ = ["Key", "KeyRing", "read_keys"]
 
 _SECRET_BYTES = 32  # 256 bits, what RFC 7518 asks of a key for HS256
 _LEEWAY_SECONDS = 60.0  # a token may be signed a moment after its key was rotated out
@@ -124,14 +124,8 @@ class KeyRing:
         if content is None:
             return None
         self._make_private()
-        try:
-            keys = [_to_key(item) for item in json.loads(content)["keys"]]
-            (signing,) = (key for key in keys if key.until is None)
-        except (ValueError, TypeError, KeyError) as error:
-            raise ConfigurationError(
-                f"{self._path} is damaged ({type(error).__name__}: {error}). Restore it from a "
-                "backup, or delete it: a new key is made then, and everybody logs in again."
-            ) from None
+        keys = read_keys(content, self._path)
+        signing = next(key for key in keys if key.until is None)
         return _Ring({key.kid: key for key in keys}, signing)
 
     def _make_private(self) -> None:
@@ -154,6 +148,23 @@ class KeyRing:
             self._path,
             done,
         )
+
+
+def read_keys(content: bytes, path: Path) -> list[Key]:
+    """Return the keys that the file's content holds, of which exactly one signs.
+
+    Raises:
+        ConfigurationError: it is damaged; names ``path``, never a secret.
+    """
+    try:
+        keys = [_to_key(item) for item in json.loads(content)["keys"]]
+        (_signing,) = (key for key in keys if key.until is None)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ConfigurationError(
+            f"{path} is damaged ({type(error).__name__}: {error}). Restore it from a "
+            "backup, or delete it: a new key is made then, and everybody logs in again."
+        ) from None
+    return keys
 
 
 def _new_key(now: float) -> Key:

@@ -19,7 +19,7 @@ import bcrypt
 
 from visiongate.errors import Overloaded, PasswordInvalid
 
-__all__ = ["MAX_PASSWORD_BYTES", "PasswordHasher", "encode_password"]
+__all__ = ["MAX_PASSWORD_BYTES", "PasswordHasher", "encode_password", "is_hash"]
 
 T = TypeVar("T")
 
@@ -58,6 +58,11 @@ def encode_password(password: str) -> bytes:
     return encoded
 
 
+def is_hash(text: str) -> bool:
+    """Tell whether this is a hash as bcrypt writes it, one that a password can be checked by."""
+    return _HASH.fullmatch(text) is not None
+
+
 class PasswordHasher:
     """bcrypt at a cost of 2^``rounds``, on few threads of low priority.
 
@@ -94,7 +99,7 @@ class PasswordHasher:
             encoded, possible = encode_password(password), True
         except PasswordInvalid:
             encoded, possible = b"not this one", False
-        if password_hash is None or not _HASH.fullmatch(password_hash):
+        if password_hash is None or not is_hash(password_hash):
             password_hash, possible = _dummy(self._rounds), False
         return self._run(lambda: self._check(encoded, password_hash)) and possible
 

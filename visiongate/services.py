@@ -30,13 +30,22 @@ if TYPE_CHECKING:
         UserStore,
     )
     from visiongate.keys import KeyRing
+    from visiongate.models.store import FileModelStore
     from visiongate.pipeline import Pipeline
     from visiongate.registry import Entry, Registry
     from visiongate.retention import Sweeper
     from visiongate.types import Image
     from visiongate.users import Users
 
-__all__ = ["Readiness", "Services", "build_services", "build_users", "cores", "places"]
+__all__ = [
+    "Readiness",
+    "Services",
+    "build_models",
+    "build_services",
+    "build_users",
+    "cores",
+    "places",
+]
 
 _PROBE = Path(__file__).with_name("probe.jpg")
 _SECONDS_A_DAY = 86_400.0
@@ -145,7 +154,6 @@ def build_services(settings: Settings) -> Services:
     from visiongate.engines.local import LocalEngine
     from visiongate.imaging import Limits, decode
     from visiongate.keys import KeyRing
-    from visiongate.models.store import FileModelStore
     from visiongate.pipeline import Pipeline
     from visiongate.registry import Registry
     from visiongate.retention import FilePictureStore, Sweeper
@@ -169,9 +177,7 @@ def build_services(settings: Settings) -> Services:
     pictures = kept if settings.retention == "on" else None
     registry = Registry.discover(settings.detectors, settings.detectors_disabled)
     engine = LocalEngine(concurrency, settings.max_waiting)
-    models = FileModelStore(
-        settings.data_dir / "models", mirror=settings.model_mirror, offline=settings.offline
-    )
+    models = build_models(settings)
     probe = decode(_PROBE.read_bytes(), Limits(1_000_000, 1_000_000)).pixels
     return Services(
         settings=settings,
@@ -206,6 +212,15 @@ def build_users(settings: Settings) -> tuple[UserStore, Users]:
 
     store = TinyDBUserStore(settings.data_dir / "users.json")
     return store, Users(store, bcrypt_rounds=settings.bcrypt_rounds)
+
+
+def build_models(settings: Settings) -> FileModelStore:
+    """Wire the models alone, for the command line."""
+    from visiongate.models.store import FileModelStore
+
+    return FileModelStore(
+        settings.data_dir / "models", mirror=settings.model_mirror, offline=settings.offline
+    )
 
 
 def places(settings: Settings) -> int:

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from visiongate.errors import ModelUnavailable
 from visiongate.runtimes.openvino import import_openvino
 
-__all__ = ["converted", "sha256_of"]
+__all__ = ["converted", "is_intact", "sha256_of"]
 
 _LOCK_SECONDS = 120.0
 
@@ -44,7 +44,7 @@ def converted(
         key = hashlib.sha256(" ".join([*map(sha256_of, sources), str(version)]).encode())
         file = folder / f"{name}-{key.hexdigest()[:16]}.xml"
         with FileLock(file.with_suffix(".lock"), timeout=_LOCK_SECONDS):
-            if not _intact(file):
+            if not is_intact(file):
                 _write(convert(), file)
         return file
     except ValueError as error:
@@ -60,7 +60,8 @@ def converted(
         ) from error
 
 
-def _intact(file: Path) -> bool:
+def is_intact(file: Path) -> bool:
+    """Tell whether the IR file and its weights are as they were written."""
     try:
         return file.with_suffix(".sha256").read_text(encoding="ascii") == _sums(file)
     except (OSError, UnicodeDecodeError):
