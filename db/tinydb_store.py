@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, get_args
@@ -22,6 +23,11 @@ _TABLE = "users"
 class _Entry(NamedTuple):
     doc_id: int
     user: User
+
+
+class _Accounts(NamedTuple):
+    entries: dict[str, _Entry]
+    names: list[str]  # sorted
 
 
 class TinyDBUserStore:
@@ -55,7 +61,7 @@ class TinyDBUserStore:
         """
         users = list(users)
         with transaction(self._path) as database:
-            entries = self._entries()
+            entries = self._accounts().entries
             next_id = 1 + max((entry.doc_id for entry in entries.values()), default=0)
             names = set(entries)
             for user in users:
@@ -82,28 +88,38 @@ class TinyDBUserStore:
                 database.table(_TABLE).update(_to_document(after), doc_ids=[doc_id])
         return after
 
-    def remove(self, username: str) -> None:
-        """Raises: UserNotFound, StoreUnavailable."""
+    def remove(self, username: str, allow: Callable[[User], None] | None = None) -> None:
+        """Raises: UserNotFound, StoreUnavailable, and what ``allow`` raises."""
         with transaction(self._path) as database:
-            database.table(_TABLE).remove(doc_ids=[self._entry(username).doc_id])
+            doc_id, user = self._entry(username)
+            if allow is not None:
+                allow(user)
+            database.table(_TABLE).remove(doc_ids=[doc_id])
 
     def list(self) -> builtins.list[User]:
         """Return all accounts, by name. Raises: StoreUnavailable."""
-        return [entry.user for _, entry in sorted(self._entries().items())]
+        entries, names = self._accounts()
+        return [entries[name].user for name in names]
+
+    def page(self, after: str, limit: int) -> builtins.list[User]:
+        """Return some accounts by name. Raises: StoreUnavailable."""
+        entries, names = self._accounts()
+        start = bisect_right(names, after)
+        return [entries[name].user for name in names[start : start + limit]]
 
     def _entry(self, username: str) -> _Entry:
         try:
-            return self._entries()[username]
+            return self._accounts().entries[username]
         except KeyError:
             raise UserNotFound(f"There is no user {username!r}.") from None
 
-    def _entries(self) -> dict[str, _Entry]:
+    def _accounts(self) -> _Accounts:
         try:
             return self._view.get()
         except OSError as error:
             raise StoreUnavailable(explain(error, self._path)) from error
 
-    def _derive(self, content: bytes | None) -> dict[str, _Entry]:
+    def _derive(self, content: bytes | None) -> _Accounts:
         tables = parse_tables(content, self._path) or {}
         entries: dict[str, _Entry] = {}
         # Most accounts share few sets of detectors; keep each set once.
@@ -119,7 +135,7 @@ class TinyDBUserStore:
                     f"({type(error).__name__}: {error}). Mend or delete that document."
                 ) from None
             entries[user.username] = _Entry(int(key), user)
-        return entries
+        return _Accounts(entries, sorted(entries))
 
 
 def _to_document(user: User) -> dict[str, Any]:
@@ -131,11 +147,16 @@ def _to_document(user: User) -> dict[str, Any]:
         "detectors": None if user.detectors is None else sorted(user.detectors),
         "token_epoch": user.token_epoch,
         "created": user.created,
+        "requests_per_day": user.requests_per_day,
+        "megapixels_per_day": user.megapixels_per_day,
     }
 
 
 def _to_user(document: dict[str, Any], shared: dict[frozenset[str], frozenset[str]]) -> User:
-    """Read one account; a field that is missing has no default, lest a right be widened."""
+    """Read one account; a field that is missing has no default, lest a right be widened.
+
+    Only quotas may be missing, in accounts older than those: then the operator's setting holds.
+    """
     role = document["role"]
     if role not in get_args(Role):
         _wrong("role", role)
@@ -152,12 +173,21 @@ def _to_user(document: dict[str, Any], shared: dict[frozenset[str], frozenset[st
         detectors=detectors,
         token_epoch=_typed(document, "token_epoch", int),
         created=float(document["created"]),
+        requests_per_day=_quota(document, "requests_per_day"),
+        megapixels_per_day=_quota(document, "megapixels_per_day"),
     )
 
 
 def _typed(document: dict[str, Any], field: str, kind: type) -> Any:
     value = document[field]
     return value if type(value) is kind else _wrong(field, value)
+
+
+def _quota(document: dict[str, Any], field: str) -> int | None:
+    value = document.get(field)
+    if value is not None and (type(value) is not int or value < 0):
+        _wrong(field, value)
+    return value
 
 
 def _wrong(field: str, value: object) -> NoReturn:

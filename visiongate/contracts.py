@@ -21,6 +21,7 @@ from visiongate.types import (
     Picture,
     PredictOptions,
     Retained,
+    Usage,
     User,
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     "ModelStore",
     "PictureStore",
     "RevocationStore",
+    "UsageStore",
     "UserStore",
 ]
 
@@ -160,8 +162,21 @@ class UserStore(Protocol):
         """
         ...
 
-    def remove(self, username: str) -> None:
-        """Raises: UserNotFound."""
+    def remove(self, username: str, allow: Callable[[User], None] | None = None) -> None:
+        """Remove an account.
+
+        ``allow`` is asked first, with no other change in between, and may refuse by raising.
+
+        Raises:
+            UserNotFound: and what ``allow`` raises; then nothing was changed.
+        """
+        ...
+
+    def page(self, after: str, limit: int) -> list[User]:
+        """Return at most ``limit`` accounts by name, the first whose name comes ``after``.
+
+        Costs no more with many accounts than with few, as long as none changes.
+        """
         ...
 
     def list(self) -> list[User]:
@@ -182,6 +197,43 @@ class RevocationStore(Protocol):
 
     def is_revoked(self, *ids: str) -> bool:
         """Tell whether any of these ids is revoked. Sees other processes' revocations."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held open."""
+        ...
+
+
+class UsageStore(Protocol):
+    """What each user has used today; counted across processes, and kept over restarts.
+
+    A clock that steps back gives nothing back. Over midnight, counts of the day that had begun
+    go on, and still hold when midnight comes again; counts of a later day, made while the clock
+    was far ahead, are taken for today's. Every method raises StoreUnavailable if it cannot be used.
+    """
+
+    def used(self, username: str, day: int) -> Usage:
+        """Return what was used on ``day``; ``day`` is a count of days since 1970, in UTC."""
+        ...
+
+    def charge(
+        self,
+        username: str,
+        day: int,
+        pixels: int,
+        *,
+        most_requests: int | None,
+        most_pixels: int | None,
+    ) -> tuple[bool, Usage]:
+        """Count one request of so many pixels, unless that would exceed a limit.
+
+        Returns whether it was counted, and what is used now. None is no limit. Of charges that
+        come at once, in whatever process, no more are counted than fit.
+        """
+        ...
+
+    def give_back(self, username: str, day: int, pixels: int) -> None:
+        """Undo one charge."""
         ...
 
     def close(self) -> None:
@@ -212,6 +264,10 @@ class PictureStore(Protocol):
 
     def list(self, owner: str | None = None) -> list[Retained]:
         """Return what is kept, newest first, of one owner or of all."""
+        ...
+
+    def forget(self, owner: str) -> int:
+        """Delete all pictures of one owner for good; return how many went."""
         ...
 
     def sweep(self) -> int:

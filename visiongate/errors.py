@@ -9,26 +9,34 @@
     |   |-- Base64Invalid                JSON picture that does not decode
     |   |-- OptionUnknown, OptionInvalid an option, named in the detail
     |   |-- FieldMissing                 a JSON field, named in the detail
+    |   |-- UrlInvalid                   not plainly an address of http or https
     |   |-- PasswordInvalid              empty, or over bcrypt's 72 bytes
     |   `-- UsernameInvalid
     |-- AuthenticationError (401)
     |   |-- TokenMissing, TokenInvalid, TokenExpired, TokenRevoked
     |   `-- CredentialsWrong
     |-- Forbidden (403)
-    |   `-- DetectorForbidden, DetectorDisabled
+    |   |-- DetectorForbidden, DetectorDisabled
+    |   `-- UrlFetchingOff, UrlNotAllowed  the operator's lists of hosts
     |-- NotFound (404)
     |   `-- DetectorUnknown, PictureUnknown, UserNotFound
     |-- MethodNotAllowed (405)
-    |-- UserExists (409)
+    |-- UserExists, LastAdmin (409)
     |-- RequestTooLarge (413)            the whole body
-    |   `-- PictureTooLarge              bytes, pixels or frames over the limit
+    |   |-- PictureTooLarge              bytes, pixels or frames over the limit
+    |   |   `-- UrlTooLarge              what lies at an address
+    |   `-- PicturesTooMany              in one request
     |-- FormatUnsupported (415)
+    |   `-- UrlNotPicture                what lies at an address
     |-- TooManyRequests (429)
+    |   `-- QuotaExceeded                a day's requests or megapixels are used up
     |-- NotBuilt (501)                   known, and not there yet
+    |-- UrlUnreachable (502)             the server at an address gave no picture
+    |   `-- UrlTimeout (504)             nor will it in the time that there is
     |-- Unavailable (503)                try again, or mend what the detail names
     |   |-- Overloaded, DeadlineExceeded
     |   |-- DetectorUnavailable, ModelUnavailable
-    |   `-- StoreUnavailable
+    |   `-- StoreUnavailable, AuditUnavailable
     `-- ConfigurationError               at start: what is wrong, and what would be right
 
 Each class has a stable ``code`` (clients may depend on it) and an HTTP ``status``; ``title`` is
@@ -40,6 +48,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 __all__ = [
+    "AuditUnavailable",
     "AuthenticationError",
     "BadRequest",
     "Base64Invalid",
@@ -53,6 +62,7 @@ __all__ = [
     "FieldMissing",
     "Forbidden",
     "FormatUnsupported",
+    "LastAdmin",
     "MethodNotAllowed",
     "ModelUnavailable",
     "NotBuilt",
@@ -67,6 +77,8 @@ __all__ = [
     "PictureMissing",
     "PictureTooLarge",
     "PictureUnknown",
+    "PicturesTooMany",
+    "QuotaExceeded",
     "RequestTooLarge",
     "StoreUnavailable",
     "TokenExpired",
@@ -75,6 +87,13 @@ __all__ = [
     "TokenRevoked",
     "TooManyRequests",
     "Unavailable",
+    "UrlFetchingOff",
+    "UrlInvalid",
+    "UrlNotAllowed",
+    "UrlNotPicture",
+    "UrlTimeout",
+    "UrlTooLarge",
+    "UrlUnreachable",
     "UserExists",
     "UserNotFound",
     "UsernameInvalid",
@@ -163,6 +182,11 @@ class UsernameInvalid(BadRequest):
     title = "The user name cannot be used"
 
 
+class UrlInvalid(BadRequest):
+    code = "url_invalid"
+    title = "The address cannot be fetched from"
+
+
 class AuthenticationError(VisiongateError):
     code = "unauthenticated"
     status = 401
@@ -210,6 +234,16 @@ class DetectorDisabled(Forbidden):
     title = "The operator has switched this detector off"
 
 
+class UrlFetchingOff(Forbidden):
+    code = "url_fetching_off"
+    title = "This gateway fetches no pictures"
+
+
+class UrlNotAllowed(Forbidden):
+    code = "url_not_allowed"
+    title = "Pictures are not fetched from there"
+
+
 class NotFound(VisiongateError):
     code = "not_found"
     status = 404
@@ -243,6 +277,12 @@ class UserExists(VisiongateError):
     title = "A user of that name exists already"
 
 
+class LastAdmin(VisiongateError):
+    code = "last_admin"
+    status = 409
+    title = "Nobody would be left to administer the gateway"
+
+
 class RequestTooLarge(VisiongateError):
     code = "request_too_large"
     status = 413
@@ -254,10 +294,25 @@ class PictureTooLarge(RequestTooLarge):
     title = "The picture is too large"
 
 
+class UrlTooLarge(PictureTooLarge):
+    code = "url_too_large"
+    title = "The picture at the address is too large"
+
+
+class PicturesTooMany(RequestTooLarge):
+    code = "pictures_too_many"
+    title = "Too many pictures in the request"
+
+
 class FormatUnsupported(VisiongateError):
     code = "format_unsupported"
     status = 415
     title = "That format is not read"
+
+
+class UrlNotPicture(FormatUnsupported):
+    code = "url_not_a_picture"
+    title = "No picture lies at the address"
 
 
 class TooManyRequests(VisiongateError):
@@ -266,10 +321,27 @@ class TooManyRequests(VisiongateError):
     title = "Too many requests"
 
 
+class QuotaExceeded(TooManyRequests):
+    code = "quota_exceeded"
+    title = "The day's quota is used up"
+
+
 class NotBuilt(VisiongateError):
     code = "not_built"
     status = 501
     title = "Not there yet"
+
+
+class UrlUnreachable(VisiongateError):
+    code = "url_unreachable"
+    status = 502
+    title = "The address gave no picture"
+
+
+class UrlTimeout(UrlUnreachable):
+    code = "url_timeout"
+    status = 504
+    title = "The address was too slow"
 
 
 class Unavailable(VisiongateError):
@@ -301,6 +373,11 @@ class ModelUnavailable(Unavailable):
 class StoreUnavailable(Unavailable):
     code = "store_unavailable"
     title = "The data folder cannot be used"
+
+
+class AuditUnavailable(Unavailable):
+    code = "audit_unavailable"
+    title = "What must be recorded cannot be recorded"
 
 
 class ConfigurationError(VisiongateError):

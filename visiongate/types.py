@@ -34,6 +34,7 @@ __all__ = [
     "Report",
     "Retained",
     "Role",
+    "Usage",
     "User",
     "best",
 ]
@@ -326,6 +327,7 @@ class User:
 
     ``password_hash`` is bcrypt's own string. ``detectors`` None means every detector.
     ``token_epoch`` is written into tokens; raising it ends every token issued before.
+    ``requests_per_day`` and ``megapixels_per_day`` None mean the operator's setting, 0 no limit.
     """
 
     username: str
@@ -335,9 +337,20 @@ class User:
     detectors: frozenset[str] | None = None
     token_epoch: int = 0
     created: float = 0.0
+    requests_per_day: int | None = None
+    megapixels_per_day: int | None = None
 
     def may_use(self, detector: str) -> bool:
         return self.detectors is None or detector in self.detectors
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a user has used on one day, counted in days of UTC since 1970-01-01."""
+
+    day: int
+    requests: int = 0
+    pixels: int = 0
 
 
 def best(detections: Sequence[Detection]) -> Detection | None:

@@ -6,56 +6,68 @@ import builtins
 import logging
 import time
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
+from typing_extensions import TypedDict
+
+from visiongate.audit import Audit, EventName
 from visiongate.contracts import UserStore
-from visiongate.errors import CredentialsWrong, Unavailable, UsernameInvalid, UserNotFound
+from visiongate.errors import (
+    CredentialsWrong,
+    LastAdmin,
+    Unavailable,
+    UserExists,
+    UserNotFound,
+    VisiongateError,
+)
 from visiongate.passwords import PasswordHasher
 from visiongate.types import Role, User
+from visiongate.usernames import MAX_USERNAME_LENGTH, check_username
 
-__all__ = ["MAX_USERNAME_LENGTH", "Users", "check_username"]
-
-MAX_USERNAME_LENGTH = 64
+__all__ = ["MAX_USERNAME_LENGTH", "Changes", "Users", "check_username"]
 
 _WRONG = "Wrong user name or password."
 _log = logging.getLogger(__name__)
 
 
-def check_username(username: str) -> str:
-    """Return the name as it is kept, in Unicode's NFC form, so that one look is one name.
+class Changes(TypedDict, total=False):
+    """What is to change of an account; what is not named stays. Values as in ``User``."""
 
-    Raises:
-        UsernameInvalid: empty, over 64 characters, with a character that does not print (control
-            characters, line breaks, unusual spaces), or with a space at either end.
-    """
-    name = unicodedata.normalize("NFC", username)
-    if not 1 <= len(name) <= MAX_USERNAME_LENGTH:
-        raise UsernameInvalid(
-            f"A user name has 1 to {MAX_USERNAME_LENGTH} characters; this one has {len(name)}."
-        )
-    if not name.isprintable():
-        bad = next(character for character in name if not character.isprintable())
-        raise UsernameInvalid(
-            f"A user name consists of characters that print; this one has U+{ord(bad):04X}."
-        )
-    if name != name.strip():
-        raise UsernameInvalid("A user name neither begins nor ends with a space.")
-    return name
+    password: str
+    disabled: bool
+    role: Role
+    detectors: Iterable[str] | None
+    requests_per_day: int | None
+    megapixels_per_day: int | None
 
 
 class Users:
     """The accounts of ``store``, with the rules that hold for all of them.
 
-    ``bcrypt_rounds`` is the cost of new hashes (2^rounds). Methods that take a user name raise
-    UserNotFound if nobody has it, and all raise StoreUnavailable if the store cannot be used.
+    Methods that take a user name raise UserNotFound if nobody has it, and all raise
+    StoreUnavailable if the store cannot be used. Changes are recorded, refused ones too.
+
+    Args:
+        bcrypt_rounds: the cost of new hashes (2^rounds).
+        forget: deletes what else is kept of a removed account; returns how many pictures went.
     """
 
     def __init__(
-        self, store: UserStore, *, bcrypt_rounds: int, hasher: PasswordHasher | None = None
+        self,
+        store: UserStore,
+        *,
+        bcrypt_rounds: int,
+        hasher: PasswordHasher | None = None,
+        audit: Audit | None = None,
+        forget: Callable[[str], int] = lambda _: 0,
     ) -> None:
         self._store = store
         self._hasher = hasher or PasswordHasher(bcrypt_rounds)
+        self._audit = audit
+        self._forget = forget
 
     def create(
         self,
@@ -63,21 +75,31 @@ class Users:
         password: str,
         role: Role = "user",
         detectors: Iterable[str] | None = None,
+        *,
+        requests_per_day: int | None = None,
+        megapixels_per_day: int | None = None,
     ) -> User:
         """Add an account; ``detectors`` None means that it may use all of them.
 
         Raises:
             UsernameInvalid, PasswordInvalid, UserExists, Overloaded.
         """
-        user = User(
-            username=check_username(username),
-            password_hash=self._hasher.hash(password),
-            role=role,
-            detectors=None if detectors is None else frozenset(detectors),
-            token_epoch=_later_than(0),
-            created=time.time(),
-        )
-        self._store.add(user)
+        changes: Changes = {
+            "role": role,
+            "detectors": detectors,
+            "requests_per_day": requests_per_day,
+            "megapixels_per_day": megapixels_per_day,
+        }
+        fields = _fields(changes)
+        with self._recorded(EventName.USER_CREATED, username, fields):
+            user = User(
+                username=check_username(username),
+                password_hash=self._hasher.hash(password),
+                token_epoch=_later_than(0),
+                created=time.time(),
+                **fields,
+            )
+            self._store.add(user)
         return user
 
     def authenticate(self, username: str, password: str) -> User:
@@ -100,33 +122,62 @@ class Users:
             return self._rehash(user, password)
         return user
 
+    def change(self, username: str, changes: Changes, *, force: bool = False) -> User:
+        """Change an account, all at once. A new password and a change of ``disabled`` end tokens.
+
+        Raises:
+            PasswordInvalid, Overloaded.
+            LastAdmin: no admin would be left who is not disabled, and there is no ``force``.
+        """
+        fields = _fields(changes)
+        password = {"password": "changed"} if "password" in changes else {}
+        new_hash: dict[str, Any] = {}
+
+        def change(user: User) -> User:
+            after = replace(user, **fields, **new_hash)
+            if _administers(user) and not _administers(after) and not force:
+                self._check_other_admin(user)
+            if password or after.disabled != user.disabled:
+                return replace(after, token_epoch=_later_than(user.token_epoch))
+            return after
+
+        with self._recorded(EventName.USER_CHANGED, username, fields | password):
+            self._store.get(_key(username))  # hashing is slow, and refuses in words of its own
+            if "password" in changes:
+                new_hash["password_hash"] = self._hasher.hash(changes["password"])
+            return self._store.modify(_key(username), change)
+
     def set_password(self, username: str, password: str) -> User:
         """Change the password and end every token. Raises: PasswordInvalid, Overloaded."""
-        password_hash = self._hasher.hash(password)
-        return self._store.modify(
-            _key(username), lambda user: replace(_ended(user), password_hash=password_hash)
-        )
+        return self.change(username, {"password": password})
 
-    def set_disabled(self, username: str, disabled: bool) -> User:
+    def set_disabled(self, username: str, disabled: bool, *, force: bool = False) -> User:
         """Close or open an account; either way its tokens end. No change, no effect."""
-        return self._store.modify(
-            _key(username),
-            lambda user: (
-                user if user.disabled == disabled else replace(_ended(user), disabled=disabled)
-            ),
-        )
+        return self.change(username, {"disabled": disabled}, force=force)
 
-    def set_role(self, username: str, role: Role) -> User:
-        return self._store.modify(_key(username), lambda user: replace(user, role=role))
+    def set_role(self, username: str, role: Role, *, force: bool = False) -> User:
+        return self.change(username, {"role": role}, force=force)
 
     def set_detectors(self, username: str, detectors: Iterable[str] | None) -> User:
         """Say which detectors the account may use; None means all, an empty set none."""
-        allowed = None if detectors is None else frozenset(detectors)
-        return self._store.modify(_key(username), lambda user: replace(user, detectors=allowed))
+        return self.change(username, {"detectors": detectors})
 
-    def remove(self, username: str) -> None:
-        """Remove the account; its tokens are of no later account of the same name."""
-        self._store.remove(_key(username))
+    def remove(self, username: str, *, force: bool = False) -> int:
+        """Remove the account and its kept pictures; return how many of these there were.
+
+        Its tokens, and its pictures, are of no later account of the same name.
+
+        Raises:
+            LastAdmin: as ``change`` does.
+        """
+
+        def allow(user: User) -> None:
+            if _administers(user) and not force:
+                self._check_other_admin(user)
+
+        with self._recorded(EventName.USER_REMOVED, username, {}):
+            self._store.remove(_key(username), allow)
+        return self._forget(_key(username))
 
     def get(self, username: str) -> User:
         return self._store.get(_key(username))
@@ -135,9 +186,38 @@ class Users:
         """Return all accounts, by name."""
         return self._store.list()
 
+    def page(self, after: str, limit: int) -> builtins.list[User]:
+        """Return at most ``limit`` accounts by name, the first whose name comes ``after``."""
+        return self._store.page(after, limit)
+
     def close(self) -> None:
         """Finish the hashing that is under way."""
         self._hasher.close()
+
+    @contextmanager
+    def _recorded(
+        self, name: EventName, username: str, detail: Mapping[str, object]
+    ) -> Iterator[None]:
+        """Record a change that the ``with`` block makes, or that it was refused."""
+        if self._audit is None:
+            yield
+            return
+        try:
+            yield
+        except VisiongateError as error:
+            # A name that no account has may be anything, somebody's password too.
+            known = username if isinstance(error, UserExists | LastAdmin) else None
+            self._audit.record(name, user=known, outcome="refused", reason=error.code)
+            raise
+        shown = {key: sorted(v) if isinstance(v, frozenset) else v for key, v in detail.items()}
+        self._audit.record(name, user=_key(username), detail=shown)
+
+    def _check_other_admin(self, user: User) -> None:
+        if not any(_administers(u) and u.username != user.username for u in self._store.list()):
+            raise LastAdmin(
+                f"{user.username!r} is the last admin who is not disabled. Make somebody else an "
+                "admin first."
+            )
 
     def _rehash(self, user: User, password: str) -> User:
         def change(now: User) -> User:
@@ -161,9 +241,16 @@ def _key(username: str) -> str:
     return unicodedata.normalize("NFC", username)
 
 
-def _ended(user: User) -> User:
-    """Raise the epoch, so that every token issued before is of the past."""
-    return replace(user, token_epoch=_later_than(user.token_epoch))
+def _fields(changes: Changes) -> dict[str, Any]:
+    """Return the changes as fields of ``User``, but for the password."""
+    fields: dict[str, Any] = {name: v for name, v in changes.items() if name != "password"}
+    if fields.get("detectors") is not None:
+        fields["detectors"] = frozenset(fields["detectors"])
+    return fields
+
+
+def _administers(user: User) -> bool:
+    return user.role == "admin" and not user.disabled
 
 
 def _later_than(epoch: int) -> int:

@@ -39,13 +39,18 @@ class MemoryUserStore:
             self._users[username] = after
         return after
 
-    def remove(self, username: str) -> None:
+    def remove(self, username: str, allow: Callable[[User], None] | None = None) -> None:
         with self._lock:
-            self.get(username)
+            user = self.get(username)
+            if allow is not None:
+                allow(user)
             del self._users[username]
 
     def list(self) -> builtins.list[User]:
         return [user for _, user in sorted(self._users.items())]
+
+    def page(self, after: str, limit: int) -> builtins.list[User]:
+        return [user for user in self.list() if user.username > after][:limit]
 
 
 class MemoryRevocationStore:

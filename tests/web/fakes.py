@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -51,12 +52,17 @@ class FakeUserStore:
         self._users[username] = change(self.get(username))
         return self._users[username]
 
-    def remove(self, username: str) -> None:
-        self.get(username)
+    def remove(self, username: str, allow: Callable[[User], None] | None = None) -> None:
+        user = self.get(username)
+        if allow is not None:
+            allow(user)
         del self._users[username]
 
-    def list(self) -> list[User]:
+    def list(self) -> builtins.list[User]:
         return sorted(self._users.values(), key=lambda user: user.username)
+
+    def page(self, after: str, limit: int) -> builtins.list[User]:
+        return [user for user in self.list() if user.username > after][:limit]
 
 
 class FakeRevocations:

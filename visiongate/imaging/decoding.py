@@ -64,10 +64,14 @@ class Limits:
     max_pixels: int
 
 
-def decode(data: bytes, limits: Limits) -> Picture:
+def decode(
+    data: bytes, limits: Limits, on_size: Callable[[int, int], None] | None = None
+) -> Picture:
     """Decode a picture to upright RGB.
 
-    Only the first frame or page is decoded. Whatever the bytes, nothing else is raised.
+    Only the first frame or page is decoded. ``on_size`` is told width and height as the header
+    declares them, before the pixels are decoded, and may refuse by raising an error of ours.
+    Whatever the bytes, nothing else is raised.
 
     Raises:
         PictureEmpty: there are no bytes.
@@ -90,7 +94,7 @@ def decode(data: bytes, limits: Limits) -> Picture:
         )
     _ignore_pillow_warnings()
     try:
-        return _decode(name, data, limits)
+        return _decode(name, data, limits, on_size)
     except VisiongateError:
         raise
     except Pillow.DecompressionBombError as error:
@@ -108,7 +112,9 @@ def decode(data: bytes, limits: Limits) -> Picture:
         raise PictureCorrupt(f"The {name} picture is damaged: {reason}.") from error
 
 
-def _decode(name: str, data: bytes, limits: Limits) -> Picture:
+def _decode(
+    name: str, data: bytes, limits: Limits, on_size: Callable[[int, int], None] | None
+) -> Picture:
     ifd = headers.read_ifd(data) if name == "TIFF" else None
     if name == "WEBP":
         # Pillow makes the canvas while it opens the file.
@@ -117,6 +123,8 @@ def _decode(name: str, data: bytes, limits: Limits) -> Picture:
         _check_tiff(ifd, limits)
     with _PLUGINS[name](io.BytesIO(data)) as opened:
         _check_size(*opened.size, limits)
+        if on_size is not None:
+            on_size(*opened.size)
         if name == "JPEG":
             pixels = _decode_jpeg(data, opened)
         elif ifd is not None:

@@ -107,6 +107,20 @@ class FilePictureStore:
                 found.append(self._retained(picture_id, meta))
         return sorted(found, key=lambda kept: (-kept.created, kept.id))
 
+    def forget(self, owner: str) -> int:
+        """Delete all pictures of one owner; return how many went.
+
+        Raises:
+            StoreUnavailable: some could not be deleted; those before them were.
+        """
+        try:
+            paths = list(layout.pictures(self._folder, owner))
+        except OSError as error:
+            raise layout.unavailable("listed", error) from error
+        for path in paths:
+            self._remembered.pop(path.name, None)
+        return sum(layout.remove(self._folder, path) for path in paths)
+
     def sweep(self) -> int:
         """Delete what is too old or over the disk budget; return how many pictures went.
 
