@@ -35,9 +35,10 @@ LIMITS = (
 ATTRIBUTION = (
     'Trained on FairFace (CC BY 4.0): Karkkainen, K. and Joo, J., "FairFace: Face Attribute '
     'Dataset for Balanced Race, Gender, and Age for Bias Measurement and Mitigation", WACV 2021.',
-    "Started from MobileNetV2's ImageNet weights (Google, Apache-2.0, "
-    'mobilenet_v2_1.0_224_quant.tflite, dequantised): Sandler, M. et al., "MobileNetV2: Inverted '
-    'Residuals and Linear Bottlenecks", CVPR 2018.',
+    "Started from dlib's face recognition network (D. King, public domain, CC0, "
+    "dlib_face_recognition_resnet_model_v1.dat), which was trained to tell people apart on some "
+    "three million faces of FaceScrub, VGG-Face and the web; who they were, and which groups they "
+    "belonged to, is not published. What is shipped recognises nobody: it has no such output.",
     "Faces aligned with YuNet (MIT, opencv_zoo, S. Yu).",
 )
 

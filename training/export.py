@@ -3,7 +3,8 @@
 The graph is written node by node from the Keras model. Into it go the scaling of the pixels, the
 mirror image (both are looked at, and the mean of the features is taken), the temperatures, the
 softmax, and the sum of races into groups: a caller has nothing left to get wrong. The age head is
-left out. Weights are stored as float16 and cast once when the model is loaded.
+left out. Kernels are stored as 8-bit integers with one scale an output channel, biases and heads as
+float32: the runtime turns them back once, when it loads the model; arithmetic stays floating point.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from training.labels import GENDERS, GROUPS, RACES, fold_matrix
+from training.model import STAGES
 from training.twin import Twin
 
 __all__ = ["INPUT", "OUTPUTS", "export"]
@@ -34,10 +36,16 @@ class _Graph:
         self.constants: list[Any] = []
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
-        """Add a constant; large ones as float16, cast back to float32 in the graph."""
-        if value.dtype == np.float32 and value.size > 64:
-            self.constants.append(numpy_helper.from_array(value.astype(np.float16), f"{name}.half"))
-            return self.node("Cast", [f"{name}.half"], name, to=TensorProto.FLOAT)
+        """Add a constant; a kernel as int8 with its scales, restored in the graph."""
+        if value.ndim == 4:
+            scales = np.abs(value).max(axis=(1, 2, 3)).clip(1e-12) / np.float32(127)
+            small = np.rint(value / scales[:, None, None, None]).astype(np.int8)
+            parts = [f"{name}.int8", f"{name}.scales"]
+            self.constants += [
+                numpy_helper.from_array(small, parts[0]),
+                numpy_helper.from_array(scales.astype(np.float32), parts[1]),
+            ]
+            return self.node("DequantizeLinear", parts, name, axis=0)
         self.constants.append(numpy_helper.from_array(value, name))
         return name
 
@@ -65,34 +73,22 @@ def export(
     twin = Twin(network)
     graph = _Graph()
     x = _pixels(graph, mirrored)
-    shortcut = x
-    extent = size
-    for step in twin.plan:
-        weight = twin.values[f"{step.name}.weight"].detach().contiguous().numpy()
-        bias = twin.values[f"{step.name}.bias"].detach().numpy()
-        names = [
-            graph.constant(f"{step.name}.weight", weight),
-            graph.constant(f"{step.name}.bias", bias),
-        ]
-        if step.begins_block:
-            shortcut = x
-        before, after, extent = _padding(extent, weight.shape[-1], step.stride)
-        x = graph.node(
-            "Conv",
-            [x, *names],
-            step.name,
-            kernel_shape=list(weight.shape[2:]),
-            strides=[step.stride] * 2,
-            pads=[before, before, after, after],
-            group=weight.shape[0] if step.depthwise else 1,
-        )
-        if step.active:
-            x = graph.node("Clip", [x, "zero", "six"], f"{step.name}.relu6")
-        if step.ends_block:
-            x = graph.node("Add", [x, shortcut], f"{step.name}.sum")
+    x = _convolve(graph, twin, x, "stem", 2, [0, 0])
+    x = graph.node("Relu", [x], "stem.relu")
+    x = _pool(graph, "MaxPool", x, "stem.pool", 3)
+    for block in twin.blocks:
+        shortcut, around = x, [1, 1]
+        if block.stride > 1:
+            shortcut, around = _pool(graph, "AveragePool", x, f"{block.name}_pool", 2), [0, 1]
+            shortcut = _convolve(graph, twin, shortcut, f"{block.name}_shortcut", 1, [0, 0])
+        x = _convolve(graph, twin, x, f"{block.name}_first", block.stride, around)
+        x = graph.node("Relu", [x], f"{block.name}_first.relu")
+        x = _convolve(graph, twin, x, f"{block.name}_second", 1, [1, 1])
+        x = graph.node("Add", [x, shortcut], f"{block.name}.sum")
+        x = graph.node("Relu", [x], f"{block.name}.relu")
     x = graph.node("GlobalAveragePool", [x], "pooled")
     if mirrored:
-        graph.constant("split", np.array([2, -1, weight.shape[0]], np.int64))
+        graph.constant("split", np.array([2, -1, STAGES[-1][0]], np.int64))
         x = graph.node("Reshape", [x, "split"], "both")
         x = graph.node("ReduceMean", [x], "features", axes=[0], keepdims=0)
     else:
@@ -104,8 +100,6 @@ def export(
 
 def _pixels(graph: _Graph, mirrored: bool) -> str:
     """Turn (N, H, W, 3) bytes into (N or 2N, 3, H, W) floats from -1 to 1."""
-    graph.constant("zero", np.array(0, np.float32))
-    graph.constant("six", np.array(6, np.float32))
     graph.constant("half_range", np.array(127.5, np.float32))
     graph.constant("one", np.array(1, np.float32))
     x = graph.node("Cast", [INPUT], "floats", to=TensorProto.FLOAT)
@@ -133,11 +127,25 @@ def _heads(graph: _Graph, twin: Twin, features: str, temperatures: dict[str, flo
     graph.node("MatMul", ["races", "fold"], "group")
 
 
-def _padding(extent: int, kernel: int, stride: int) -> tuple[int, int, int]:
-    """Return TensorFlow's `same` padding before and after, and the extent that comes out."""
-    out = -(-extent // stride)
-    total = max((out - 1) * stride + kernel - extent, 0)
-    return total // 2, total - total // 2, out
+def _convolve(graph: _Graph, twin: Twin, x: str, name: str, stride: int, around: list[int]) -> str:
+    """Append a convolution with so many zeros before and after each axis; return its output."""
+    weight = twin.values[f"{name}.weight"].detach().contiguous().numpy()
+    bias = twin.values[f"{name}.bias"].detach().numpy()
+    names = [graph.constant(f"{name}.weight", weight), graph.constant(f"{name}.bias", bias)]
+    before, after = around
+    return graph.node(
+        "Conv",
+        [x, *names],
+        name,
+        kernel_shape=list(weight.shape[2:]),
+        strides=[stride] * 2,
+        pads=[before, before, after, after],
+    )
+
+
+def _pool(graph: _Graph, kind: str, x: str, name: str, kernel: int) -> str:
+    """Append a pooling of stride 2 without padding."""
+    return graph.node(kind, [x], name, kernel_shape=[kernel] * 2, strides=[2, 2])
 
 
 def _write(

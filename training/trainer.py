@@ -36,19 +36,18 @@ class Plan:
 
     hours: float | None = None
     epochs: float | None = None
-    rate: float = 4e-4  # the highest of AdamW; 1e-3 kills a network without batch norm
+    rate: float = 3e-4  # the highest of AdamW; 1e-3 kills a network without batch norm
     head_rate: float = 3.0  # times `rate`, for the heads, which start from nothing
-    decay: float = 0.02
+    decay: float = 0.05
     warmup: float = 0.015
     batch: int = 128
     piece: int = 64  # of a batch, for one core at a time
-    frozen: int = 6  # convolutions that keep ImageNet's weights: edges are edges
-    normalise: bool = False
-    sizes: tuple[int, ...] = (65, 81, 97)
-    changes: tuple[float, ...] = (0.5, 0.82)
+    frozen: int = 1  # the stem keeps its weights: edges are edges
+    sizes: tuple[int, ...] = (150,)  # what the published weights were made for
+    changes: tuple[float, ...] = ()
     smoothing: float = 0.05
-    dropout: float = 0.1
-    average: float = 0.996
+    dropout: float = 0.2
+    average: float = 0.998
     evaluations: int = 20
     patience: int = 8  # evaluations without a better score, after which a run stops early
     seed: int = 20
@@ -67,10 +66,7 @@ class Trainer:
         network = model.build(dropout=plan.dropout)
         if start is not None:
             pretrained.load_body(network, start)
-        self.twin = Twin(network, plan.frozen, plan.normalise)
-        if plan.normalise and start is not None:
-            crops, _ = next(plain_batches(faces, faces.of("train")[:256], plan.sizes[0], batch=256))
-            self.twin.calibrate(torch.from_numpy(crops))
+        self.twin = Twin(network, plan.frozen)
         self.average = Average(self.twin.values, plan.average)
         self.parameters = list(self.twin.trained.values())
         self.optimizer = torch.optim.AdamW(list(self._groups()), lr=plan.rate, fused=True)
@@ -193,9 +189,8 @@ def logits_of(
 ) -> dict[str, NDArray[np.float32]]:
     """Return the logits of every head, (N, classes), for faces cut as serving cuts them."""
     found: dict[str, list[NDArray[np.float32]]] = {head: [] for head in twin.heads}
-    plain = twin.folded(values)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
         for crops, _ in plain_batches(faces, indices, size, aligned):
-            for head, logits in twin(torch.from_numpy(crops), values=plain).items():
+            for head, logits in twin(torch.from_numpy(crops), values=values).items():
                 found[head].append(logits.float().numpy())
     return {head: np.concatenate(parts) for head, parts in found.items()}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 __all__ = ["BODY", "DETECTOR", "find"]
 
-#: MobileNetV2 for ImageNet, quantised, and YuNet; names in `visiongate/models/manifest.toml`.
-BODY = "mobilenet_v2_1.0_224_quant.tflite"
+#: dlib's face recognition network, and YuNet; names in `visiongate/models/manifest.toml`.
+BODY = "dlib_face_recognition_resnet_model_v1.dat"
 DETECTOR = "face_detection_yunet_2026may.onnx"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-_COMPLETE = all(find_spec(name) for name in ("torch", "tflite", "keras"))
+_COMPLETE = all(find_spec(name) for name in ("torch", "keras"))
 
 collect_ignore = [] if _COMPLETE else ["test_network.py"]
 

@@ -35,7 +35,7 @@ class Model(BaseModel):
 
     name: str
     file: _FileName
-    task: Literal["face", "object", "classify", "gender", "ethnicity", "part"]
+    task: Literal["face", "object", "classify", "gender", "ethnicity", "part", "training"]
     summary: str
     addresses: tuple[_Address, ...] = Field(min_length=1)
     sha256: _Sha256
