@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
+from visiongate.regions import Region
 from visiongate.types import Attribute, Box, Detection, Image
 
 __all__ = ["draw", "encode_jpeg", "encode_png", "label_colour"]
@@ -51,12 +52,14 @@ def label_colour(label: str) -> _Colour:
     return _PALETTE[zlib.crc32(label.encode("utf-8", "replace")) % len(_PALETTE)]
 
 
-def draw(image: Image, detections: Sequence[Detection]) -> Image:
+def draw(image: Image, detections: Sequence[Detection], regions: Sequence[Region] = ()) -> Image:
     """Return a copy of ``image`` with boxes, labels, confidences and landmarks drawn.
 
-    Detections that cover the whole picture are listed in its top left corner instead.
+    Detections that cover the whole picture are listed in its top left corner instead. The
+    outlines of ``regions`` shine through under all that.
     """
     canvas = _Canvas(image)
+    canvas.outline(regions)
     boxed: list[tuple[Detection, Box]] = []
     listed: list[_Line] = []
     for detection in detections:
@@ -118,6 +121,18 @@ class _Canvas:
         self._least = max(_TEXT_LEAST_PIXELS, round(side * _TEXT_SMALL))
         self._most = max(_TEXT_LEAST_PIXELS, round(side * _TEXT_LARGE))
         self._taken: list[_Rectangle] = []
+
+    def outline(self, regions: Sequence[Region]) -> None:
+        """Draw where things were looked for, half transparent: dark with a light line in it."""
+        if not regions:
+            return
+        size = np.array([self.width - 1, self.height - 1])
+        lines = [np.rint(np.array(one.points) * size).astype(np.int32) for one in regions]
+        dark, light = (np.zeros((self.height, self.width), np.uint8) for _ in range(2))
+        cv2.polylines(dark, lines, True, (1,), self._line + 2)
+        cv2.polylines(light, lines, True, (1,), max(1, self._line // 2))
+        self.pixels[dark > 0] //= 2
+        self.pixels[light > 0] += 128
 
     def frame(self, box: Box, colour: _Colour, landmarks: Iterable[tuple[float, float]]) -> None:
         x1, y1, x2, y2 = box.as_pixels()

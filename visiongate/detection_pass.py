@@ -11,6 +11,7 @@ from visiongate import face_crop
 from visiongate.contracts import Detector, InferenceEngine
 from visiongate.errors import DeadlineExceeded, DetectorUnavailable, VisiongateError
 from visiongate.registry import Entry
+from visiongate.selection import Selection
 from visiongate.types import (
     Attribute,
     Box,
@@ -46,6 +47,7 @@ class DetectionPass:
         self,
         picture: Picture,
         options: PredictOptions,
+        selection: Selection,
         deadline: float,
         *,
         engine: InferenceEngine,
@@ -57,6 +59,7 @@ class DetectionPass:
     ) -> None:
         self._picture = picture
         self._options = options
+        self._selection = selection
         self._deadline = deadline
         self._engine = engine
         self._ready = ready
@@ -91,7 +94,8 @@ class DetectionPass:
 
         def work(detector: Detector) -> tuple[Detection, ...]:
             found = self._infer(detector, [picture.pixels])[0]
-            return _tidy(found, picture, self._options, detector.info.default_confidence)
+            size = picture.width, picture.height
+            return self._selection.chosen(found, size, self._options, detector.info)
 
         return self._timed(entry, work)
 
@@ -137,10 +141,11 @@ class DetectionPass:
         )
 
     def _infer(self, detector: Detector, images: Sequence[Image]) -> list[tuple[Detection, ...]]:
-        options = self._options
         if detector.info.needs == "faces":
             # Thresholds and labels of the request choose faces, not what is said of them.
-            options = PredictOptions(min_confidence=0.0, abstain_below=options.abstain_below)
+            options = PredictOptions(min_confidence=0.0, abstain_below=self._options.abstain_below)
+        else:
+            options = self._selection.asked(self._options, detector.info)
         return self._engine.infer(detector, images, options, self._deadline)
 
     def _timed(
@@ -172,25 +177,6 @@ class DetectionPass:
         milliseconds = (time.perf_counter() - begun) * 1000
         model = detector.model if detector is not None else None
         return DetectorReport(entry.name, model, self._device, milliseconds, found, failure)
-
-
-def _tidy(
-    found: Sequence[Detection], picture: Picture, options: PredictOptions, default: float
-) -> tuple[Detection, ...]:
-    """Apply the options for detectors that do not, and clip boxes to the picture."""
-    least = default if options.min_confidence is None else options.min_confidence
-    kept = []
-    for detection in found:
-        if detection.confidence < least:
-            continue
-        if options.labels is not None and detection.label not in options.labels:
-            continue
-        box = detection.box.clipped(picture.width, picture.height)
-        if box is None:
-            continue
-        kept.append(detection if box == detection.box else replace(detection, box=box))
-    kept.sort(key=lambda d: -d.confidence)
-    return tuple(kept[: options.max_detections])
 
 
 def _with_attribute(face: Detection, name: str, answer: Detection | None) -> Detection:

@@ -14,6 +14,7 @@ from visiongate.detection_pass import FACE, DetectionPass
 from visiongate.errors import DetectorForbidden, StoreUnavailable, VisiongateError
 from visiongate.imaging import Limits, decode
 from visiongate.registry import Entry, Registry
+from visiongate.selection import Selection
 from visiongate.types import Image, Picture, PredictOptions, Report, Retained, User
 
 __all__ = ["FACE", "DetectRequest", "Outcome", "Pipeline"]
@@ -33,6 +34,7 @@ class DetectRequest:
 
     detectors: tuple[str, ...]
     options: PredictOptions = field(default_factory=PredictOptions)
+    selection: Selection = field(default_factory=Selection)
     delete: bool = False
     annotate: bool = False
     deadline: float | None = None
@@ -97,6 +99,7 @@ class Pipeline:
             detection = DetectionPass(
                 picture,
                 request.options,
+                request.selection,
                 deadline,
                 engine=self._engine,
                 ready=self._ready,
@@ -108,7 +111,8 @@ class Pipeline:
             reports = detection.run(entries)
             drawn = None
             if request.annotate or keep:
-                drawn = annotate.draw(picture.pixels, [d for r in reports for d in r.detections])
+                found = [d for r in reports for d in r.detections]
+                drawn = annotate.draw(picture.pixels, found, request.selection.regions)
             copy = annotate.encode_jpeg(drawn) if keep and drawn is not None else None
         warnings = list(detection.warnings)
         retained = self._keep(user, body, picture, copy, warnings) if keep else None

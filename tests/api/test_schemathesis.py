@@ -25,6 +25,7 @@ from PIL import Image
 from requests.structures import CaseInsensitiveDict
 
 from tests.api.conftest import Gateway
+from tests.api.mending import sensible
 from tests.web.fakes import fake_detectors
 from visiongate.imaging import FORMATS, media_type
 from visiongate.web.openapi import ASSETS
@@ -32,8 +33,6 @@ from visiongate.web.spec.document import build
 
 _EXAMPLES = int(os.environ.get("VG_SCHEMATHESIS_EXAMPLES", "0"))
 _DETECTORS = tuple(one.info.name for one in fake_detectors())
-_LABEL = {"object": "dog", "classify": "cat"}
-"""What a detector finds that finds no faces, and judges none."""
 
 
 def _picture(name: str) -> bytes:
@@ -121,17 +120,15 @@ def _is_positive(case: schemathesis.Case) -> bool:
 def _make_sense(case: schemathesis.Case) -> None:
     """Mend what no schema can say, in a case that is meant to be accepted.
 
-    A label must be one that the asked detectors find, the JPEG that /predict asks for is one in
-    base64 too, and an answer within a few milliseconds may rightly come too late.
+    Options must go together, the JPEG that /predict asks for is one in base64 too, and an answer
+    within a few milliseconds may rightly come too late.
     """
     if not _is_positive(case):
         return
     # Cases share their parts, so these are replaced and never changed.
     query, path = case.query or {}, case.path_parameters or {}
-    if "labels" in query:
-        asked = path.get("name", case.path.rpartition("/")[2])
-        asked = "face" if query.get("type") == "face" else asked
-        case.query = {**query, "labels": _LABEL.get(asked, "face")}
+    if case.query:
+        case.query = sensible(query, path.get("name", case.path.rpartition("/")[2]))
     if int(case.headers.get("X-Deadline-Ms", "60000")) < 60_000:
         case.headers = CaseInsensitiveDict({**case.headers, "X-Deadline-Ms": "60000"})
     if case.path == "/predict" and case.media_type == "application/json":

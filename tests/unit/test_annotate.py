@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 
 from visiongate.annotate import draw, encode_jpeg, encode_png, label_colour
 from visiongate.imaging import Limits, decode
+from visiongate.regions import Region
 from visiongate.types import Attribute, Box, Detection, Image
 
 GREY = 128
@@ -219,3 +220,29 @@ def test_encoders_take_views() -> None:
     back = np.asarray(Pillow.open(io.BytesIO(encode_png(view))))
     np.testing.assert_array_equal(back, view)
     assert Pillow.open(io.BytesIO(encode_jpeg(view))).size == (30, 25)
+
+
+@pytest.mark.parametrize("side", [8, 100, 3000])
+@pytest.mark.parametrize("ground", [0, GREY, 255])
+def test_regions_are_seen_through_and_on_every_ground(side: int, ground: int) -> None:
+    image = np.full((side, side, 3), ground, np.uint8)
+    triangle = Region(((0.0, 0.0), (1.0, 0.0), (0.0, 1.0)))
+    drawn = draw(image, [], [triangle])
+    touched = (drawn != ground).any(axis=2)
+    near = 3 + side // 100
+    assert touched[:near, side // 4 :].any()
+    assert touched[side // 4 :, :near].any()
+    assert not touched[side - 1, side - 1]
+    # What lies behind still decides: dark stays darker than bright.
+    brighter = draw(np.full_like(image, min(ground + 60, 255)), [], [triangle])
+    assert (brighter >= drawn).all()
+    assert (image == ground).all()
+
+
+def test_boxes_lie_on_top_of_regions() -> None:
+    on_edge = face(100, 50, 300, 150)
+    with_region = draw(plain(400, 200), [on_edge], [Region.rectangle(0.25, 0.25, 0.75, 0.75)])
+    colour = label_colour("face")
+    plainly = pixels_of(draw(plain(400, 200), [on_edge]), colour)
+    assert plainly.any()
+    np.testing.assert_array_equal(pixels_of(with_region, colour), plainly)

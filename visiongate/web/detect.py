@@ -6,7 +6,6 @@ its boxes drawn where ``annotate=true`` or the Accept header asks for it.
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Callable, Collection
 from itertools import chain
@@ -16,12 +15,13 @@ from flask import Flask, Response, g, request
 from flask_restful import Resource
 
 from visiongate import annotate
-from visiongate.errors import FieldMissing, NotBuilt, OptionInvalid
+from visiongate.errors import FieldMissing, NotBuilt
 from visiongate.pipeline import FACE, DetectRequest, Outcome
-from visiongate.types import DetectorInfo, Report
+from visiongate.types import Report
 from visiongate.web.answers import detection_list, json_response, report_answer
 from visiongate.web.api import API_PREFIX, api_of, current_services
 from visiongate.web.auth import login_required
+from visiongate.web.findable import check_findable
 from visiongate.web.metrics import observe_report
 from visiongate.web.option_table import BY_DETECTOR, COMMON, MANY
 from visiongate.web.options import (
@@ -33,7 +33,6 @@ from visiongate.web.options import (
 from visiongate.web.reading import read_upload
 
 if TYPE_CHECKING:
-    from visiongate.registry import Registry
     from visiongate.services import Services
 
 __all__ = ["PICTURE_HEADER", "init_app"]
@@ -75,11 +74,12 @@ class _Detect(Resource):  # type: ignore[misc]
         deadline: float | None,
         write: Callable[[Report], object],
     ) -> Response:
-        check_labels(current_services().registry, names, options.predict.labels)
+        check_findable(current_services().registry, names, options)
         wanted = picture_type(request, options.annotate)
         asked = DetectRequest(
             names,
             options.predict,
+            options.selection,
             delete=options.delete,
             annotate=wanted is not None,
             deadline=deadline,
@@ -133,33 +133,6 @@ class DetectMany(_Detect):
                 f"There are: {', '.join(registry.names())}."
             )
         return self._run(picture, options.detectors, options, deadline, report_answer)
-
-
-def check_labels(
-    registry: Registry, names: Collection[str], labels: Collection[str] | None
-) -> None:
-    """Refuse a label that none of these detectors can find; it would silently find nothing.
-
-    Labels choose what is found, so those of a detector that judges faces are the faces'.
-
-    Raises:
-        OptionInvalid: names the near labels.
-        DetectorUnknown: lists the detectors that exist.
-    """
-    infos = [registry.get(name).info for name in names]
-    if any(info is not None and info.needs == "faces" for info in infos):
-        infos = [info for info in infos if info is None or info.needs != "faces"]
-        infos.append(registry.get(FACE).info)
-    if labels is None or not all(info is not None and info.labels for info in infos):
-        return
-    known = {label for info in infos if isinstance(info, DetectorInfo) for label in info.labels}
-    for label in sorted(labels):
-        if label not in known:
-            near = difflib.get_close_matches(label[:64], known, n=3) or sorted(known)[:10]
-            raise OptionInvalid(
-                f"Option 'labels': {', '.join(names)} cannot find {label[:64]!r}. "
-                f"Try one of: {', '.join(near)}. All are in GET /api/v1/detectors."
-            )
 
 
 def _drawn(outcome: Outcome, media_type: str) -> Response:

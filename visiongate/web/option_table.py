@@ -5,25 +5,28 @@ One table, so that the parser and the specification cannot disagree.
 
 from __future__ import annotations
 
-import contextlib
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from visiongate.errors import OptionInvalid
+from visiongate.selection import MOST_DETECTIONS
 from visiongate.types import PredictOptions
+from visiongate.web import region_option
+from visiongate.web.option_values import Place, read_box_size, read_confidences, read_share
 
 __all__ = ["ANNOTATED", "BY_DETECTOR", "COMMON", "MANY", "OPTIONS", "Option", "read_boolean"]
 
-COMMON = ("min_confidence", "labels", "max_detections", "abstain_below", "delete", "annotate")
+COMMON = (
+    *("min_confidence", "labels", "max_detections", "regions", "min_box", "max_box"),
+    *("abstain_below", "delete", "annotate"),
+)
 """Options of every detect route."""
 MANY = ("detectors",)
 """Options of the route that asks several detectors, beside the common ones."""
 BY_DETECTOR: Mapping[str, tuple[str, ...]] = {"object": ("type", "gender"), "face": ("gender",)}
 """Options of mlapi's own, by the detector whose route takes them."""
 
-_MOST_DETECTIONS = 1000
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 
@@ -32,14 +35,15 @@ _FALSE = frozenset({"false", "0", "no", "off"})
 class Option:
     """An option: its parser takes the name and the raw value, and raises OptionInvalid.
 
-    ``schema`` is the JSON Schema of its value in a query, where lists are joined by commas;
-    ``example`` a value as a client's program would have it.
+    ``schema`` is the JSON Schema of its value in a query, where lists are joined by commas, or
+    written as JSON with ``as_json``; ``example`` a value as a client's program would have it.
     """
 
     parse: Callable[[str, object], Any]
     schema: Mapping[str, Any]
     description: str
     example: Any
+    as_json: bool = False
 
 
 def read_boolean(name: str, raw: object) -> bool:
@@ -55,15 +59,7 @@ def read_boolean(name: str, raw: object) -> bool:
 
 
 def _number(name: str, raw: object) -> float:
-    value = math.nan
-    if isinstance(raw, (int, float)) and not isinstance(raw, bool):
-        value = raw
-    elif isinstance(raw, str) and raw.isascii() and "_" not in raw:
-        with contextlib.suppress(ValueError):
-            value = float(raw)
-    if not 0.0 <= value <= 1.0:  # false for NaN too
-        raise _invalid(name, "a number from 0 to 1 (0.6 for 60 %)", raw)
-    return float(value)
+    return read_share(Place(name), raw)
 
 
 def _count(name: str, raw: object) -> int:
@@ -72,8 +68,8 @@ def _count(name: str, raw: object) -> int:
         value = raw
     elif isinstance(raw, str) and raw.isascii() and raw.isdigit() and len(raw) <= 9:
         value = int(raw)
-    if not 1 <= value <= _MOST_DETECTIONS:
-        raise _invalid(name, f"a whole number from 1 to {_MOST_DETECTIONS}", raw)
+    if not 1 <= value <= MOST_DETECTIONS:
+        raise _invalid(name, f"a whole number from 1 to {MOST_DETECTIONS}", raw)
     return value
 
 
@@ -100,8 +96,7 @@ def _type(name: str, raw: object) -> str:
 
 
 def _invalid(name: str, expected: str, raw: object) -> OptionInvalid:
-    got = repr(raw[:32] if isinstance(raw, str) else raw)[:64]
-    return OptionInvalid(f"Option {name!r} must be {expected}, got {got}.")
+    return Place(name).invalid(expected, raw)
 
 
 _SHARE = {"type": "number", "minimum": 0, "maximum": 1}
@@ -111,12 +106,15 @@ _LIST = {
     "items": {"type": "string", "pattern": r"^[^,\s]([^,]*[^,\s])?$"},
     "minItems": 1,
 }
+_BOX_SIZE = {"type": "array", "items": _SHARE, "minItems": 1, "maxItems": 2}
+_BY_LABEL = r"^[^:,\s]+:(0(\.\d+)?|1(\.0+)?)(,[^:,\s]+:(0(\.\d+)?|1(\.0+)?))*$"
 
 OPTIONS: Mapping[str, Option] = {
     "min_confidence": Option(
-        _number,
-        _SHARE,
-        "Leave out what is less certain. Unless given, each detector's own default.",
+        read_confidences,
+        {**_SHARE, "type": ["number", "string"], "pattern": _BY_LABEL},
+        "Leave out what is less certain. Unless given, each detector's own default. A number for "
+        "all, or one for each label, `*` standing for the others: `person:0.6,car:0.4,*:0.5`.",
         0.6,
     ),
     "labels": Option(
@@ -131,11 +129,34 @@ OPTIONS: Mapping[str, Option] = {
         {
             "type": "integer",
             "minimum": 1,
-            "maximum": _MOST_DETECTIONS,
+            "maximum": MOST_DETECTIONS,
             "default": PredictOptions().max_detections,
         },
         "The most confident ones, at most so many.",
         50,
+    ),
+    "regions": Option(
+        region_option.read_regions,
+        region_option.SCHEMA,
+        "Answer only what lies in one of these, in shares of the picture's width and height: "
+        "rectangles, whose sides are the picture's where they are not given, or polygons. With "
+        "`covers` a box must lie inside wholly, else any part of it will do. `labels` names what "
+        "is looked for there; `detect` also how certain it must be, `*` standing for the others.",
+        region_option.EXAMPLE,
+        as_json=True,
+    ),
+    "min_box": Option(
+        read_box_size,
+        _BOX_SIZE,
+        "Leave out boxes that are narrower or lower: shares of the picture's width and height, "
+        "one number for both or two.",
+        [0.05, 0.1],
+    ),
+    "max_box": Option(
+        read_box_size,
+        _BOX_SIZE,
+        "Leave out boxes that are wider or higher, in the same way.",
+        [0.8],
     ),
     "abstain_below": Option(
         _number,

@@ -14,6 +14,8 @@ from typing import Any
 from flask import Request
 
 from visiongate.errors import OptionInvalid, OptionUnknown
+from visiongate.regions import ANY
+from visiongate.selection import Selection
 from visiongate.types import PredictOptions
 from visiongate.web.option_table import OPTIONS, read_boolean
 
@@ -36,6 +38,7 @@ class DetectOptions:
     """
 
     predict: PredictOptions = field(default_factory=PredictOptions)
+    selection: Selection = field(default_factory=Selection)
     delete: bool = False
     annotate: bool | None = None
     detectors: tuple[str, ...] = ()
@@ -61,14 +64,25 @@ def read_options(given: Iterable[tuple[str, object]], allowed: Collection[str]) 
         value = OPTIONS[name].parse(name, raw)
         if values.setdefault(name, value) != value:
             raise OptionInvalid(f"Option {name!r} is given twice, with different values.")
+    confidences = dict(values.get("min_confidence", {}))
     predict = PredictOptions(
-        min_confidence=values.get("min_confidence"),
+        min_confidence=confidences.pop(ANY, None),
         labels=values.get("labels"),
         max_detections=values.get("max_detections", PredictOptions().max_detections),
         abstain_below=values.get("abstain_below"),
     )
+    try:
+        selection = Selection(
+            confidences,
+            **{name: values[name] for name in ("regions", "min_box", "max_box") if name in values},
+        )
+    except ValueError as error:
+        raise OptionInvalid(
+            f"Options 'min_box' and 'max_box' rule each other out: {error}."
+        ) from None
     return DetectOptions(
         predict,
+        selection,
         delete=values.get("delete", False),
         annotate=values.get("annotate"),
         detectors=values.get("detectors", ()),

@@ -17,6 +17,7 @@ __all__ = [
     "answer",
     "in_path",
     "json_answer",
+    "one_or_several",
     "options",
     "parameter",
     "pictures",
@@ -90,6 +91,21 @@ def json_answer(name: str, example: object, *, listed: bool = False) -> dict[str
     return {"application/json": {"schema": schema, "example": example}}
 
 
+def one_or_several(one: dict[str, Any], name: str, example: object) -> dict[str, Any]:
+    """Return the content of an answer as ``json_answer`` gives it, or, for several, of a list."""
+    single = one["application/json"]
+    listed = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+    return {
+        "application/json": {
+            "schema": {"anyOf": [single["schema"], listed]},
+            "examples": {
+                "one": {"summary": "One picture", "value": single["example"]},
+                "several": {"summary": "Several, as `files` or `images`", "value": example},
+            },
+        }
+    }
+
+
 def pictures(kinds: Sequence[str] = PICTURE_TYPES) -> dict[str, Any]:
     """Return the content of an answer that is a picture."""
     return {kind: {"schema": _BINARY} for kind in kinds}
@@ -125,7 +141,9 @@ def parameter(name: str, option: Option) -> dict[str, Any]:
         # Not the parameter's own example: Swagger UI would send that unless it is deleted.
         "schema": {**option.schema, "examples": [option.example]},
     }
-    if option.schema["type"] == "array":
+    if option.as_json:
+        written["content"] = {"application/json": {"schema": written.pop("schema")}}
+    elif option.schema["type"] == "array":
         written |= {"style": "form", "explode": False}
     return written
 
