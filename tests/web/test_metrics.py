@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.web.fakes import PASSWORD
 from visiongate.errors import ConfigurationError
 from visiongate.services import Services
-from visiongate.types import DetectorReport, Failure, Picture, Report, User
+from visiongate.types import DetectorReport, DetectorState, Failure, Picture, Report, User
 from visiongate.web.metrics import observe_report
 
 MakeUser = Callable[..., User]
@@ -100,6 +100,23 @@ def test_waiting_is_what_the_engine_says(
 ) -> None:
     monkeypatch.setattr(type(services.engine), "waiting", 7)
     assert value(client, "visiongate_queue_waiting") == 7
+
+
+def test_a_detector_that_cannot_answer_is_told_from_one_that_lacks_weights(
+    client: FlaskClient, services: Services
+) -> None:
+    broken, lacking, sound = list(services.registry)[:3]
+    for entry in (broken, lacking):
+        entry.state = DetectorState.UNAVAILABLE
+    lacking.lacks_model = True
+    seen = {
+        entry.name: (
+            value(client, "visiongate_detector_unavailable", detector=entry.name),
+            value(client, "visiongate_detector_without_model", detector=entry.name),
+        )
+        for entry in (broken, lacking, sound)
+    }
+    assert seen == {broken.name: (1, 0), lacking.name: (1, 1), sound.name: (0, 0)}
 
 
 def test_a_report_counts_for_each_detector(

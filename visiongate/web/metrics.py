@@ -25,6 +25,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from visiongate.errors import ConfigurationError, DetectorUnknown
+from visiongate.types import DetectorState
 from visiongate.web import logging as web_logging
 
 if TYPE_CHECKING:
@@ -94,6 +95,20 @@ class Metrics:
         self.logins = Counter(
             "visiongate_logins", "Login attempts, by outcome.", ("outcome",), registry=registry
         )
+        self.unavailable = Gauge(
+            "visiongate_detector_unavailable",
+            "1 where a detector that is switched on cannot answer.",
+            ("detector",),
+            registry=registry,
+            multiprocess_mode="livemostrecent",
+        )
+        self.without_model = Gauge(
+            "visiongate_detector_without_model",
+            "1 where a detector's weights are not on this machine.",
+            ("detector",),
+            registry=registry,
+            multiprocess_mode="livemostrecent",
+        )
         self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         if not self._shared:
             ProcessCollector(registry=registry)
@@ -110,6 +125,14 @@ class Metrics:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+    def look_at(self, registry: Registry) -> None:
+        """Note how each detector that is switched on stands now."""
+        for entry in registry:
+            if entry.state is not DetectorState.DISABLED:
+                broken = entry.state is DetectorState.UNAVAILABLE
+                self.unavailable.labels(entry.name).set(broken)
+                self.without_model.labels(entry.name).set(broken and entry.lacks_model)
 
     def observe(self, report: Report, registry: Registry) -> None:
         """Count what each detector of the report did."""
@@ -154,6 +177,7 @@ def init_app(app: Flask, services: Services) -> None:
             look_at_the_line()
 
     def show() -> Response:
+        metrics.look_at(services.registry)
         return Response(metrics.render(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     app.before_request(begin)
