@@ -19,9 +19,9 @@ def main() -> int:
     try:
         connection.request("GET", "/health")
         answer = connection.getresponse()
-        print(answer.read(4096).decode("utf-8", "replace").strip())
+        sys.stdout.write(answer.read(4096).decode("utf-8", "replace").strip() + "\n")
     except (OSError, http.client.HTTPException) as error:
-        print(f"no answer on port {port}: {error}")
+        sys.stdout.write(f"no answer on port {port}: {error}\n")
         return 1
     finally:
         connection.close()
