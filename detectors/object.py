@@ -33,7 +33,7 @@ from visiongate.types import (
 
 __all__ = ["DEFAULT", "NETWORKS", "ObjectDetector"]
 
-DEFAULT = "people-hog"
+DEFAULT = "picodet_s_416_coco"
 
 NETWORKS: Mapping[str, Callable[[], Network]] = {
     "picodet_s_416_coco": lambda: PicoDet("picodet_s_416_coco"),

@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from detectors.object import ObjectDetector
+from detectors.object import DEFAULT, ObjectDetector
 from visiongate.contracts import Detector
 from visiongate.errors import ConfigurationError, DetectorUnavailable, ModelUnavailable
+from visiongate.models.manifest import load_manifest
 from visiongate.models.store import FileModelStore
 from visiongate.types import Box, Detection, Device, Image, PredictOptions
 
@@ -112,12 +113,23 @@ class TestConfiguration:
 
 
 class TestDefault:
-    def test_it_is_there_without_any_weights(self) -> None:
+    def test_it_knows_all_of_cocos_things(self, weights: Path, tmp_path: Path) -> None:
         detector = ObjectDetector()
-        detector.load(NoModels(), Device())
+        detector.load(FileModelStore(tmp_path, mirror=str(weights), offline=True), Device())
         assert detector.model is not None
-        assert detector.model.name == "people-hog"
-        assert detector.info.labels == ("person",)
+        assert detector.model.name == "picodet_s_416_coco"
+        assert len(detector.info.labels) == 80
+
+    def test_it_is_what_pull_fetches_without_a_name(self) -> None:
+        fetched = [m.name for m in load_manifest().values() if m.default and m.task == "object"]
+        assert fetched == [DEFAULT]
+
+    def test_without_weights_nothing_answers_in_its_place(self) -> None:
+        detector = ObjectDetector()
+        with pytest.raises(ModelUnavailable):
+            detector.load(NoModels(), Device())
+        with pytest.raises(DetectorUnavailable):
+            detector.predict([np.zeros((40, 40, 3), np.uint8)], ALL)
 
 
 class TestWithoutWeights:

@@ -163,6 +163,7 @@ class TestSettings:
             "face_detection_yunet_2026may.onnx",
             "mobilenet_v2_1.0_224_quant.tflite",
             "imagenet_labels_1001.txt",
+            "picodet_s_416_coco.onnx",
         }
 
     def test_a_wrong_setting_is_wrong_usage(
