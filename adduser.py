@@ -9,14 +9,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timezone
 
-from visiongate.errors import UserNotFound, VisiongateError
+from visiongate.errors import LastAdmin, UserNotFound, VisiongateError
 from visiongate.prompts import Refused, ask_name, ask_password, confirm, read_password
+from visiongate.quotas import MAX_QUOTA
 from visiongate.services import build_users
 from visiongate.settings import load_settings
-from visiongate.types import User
-from visiongate.users import Users, check_username
+from visiongate.user_table import detector_names, quota_words, show_users
+from visiongate.users import Changes, Users, check_username
 
 __all__ = ["main"]
 
@@ -27,6 +27,7 @@ examples:
   echo "$PASSWORD" | python adduser.py -u ann --password-stdin
   python adduser.py -u cam1 --detectors face,object    this user may call these two alone
   python adduser.py -u cam1 --detectors all            change that (cam1 exists already)
+  python adduser.py -u cam1 --requests-per-day 5000    pictures a day; also unlimited, default
   python adduser.py --passwd ann                       change a password; ends ann's tokens
   python adduser.py --disable ann                      lock ann out at once; --enable to undo
   python adduser.py --remove ann
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _, users = build_users(load_settings())
         _act(users, options)
         sys.stdout.flush()
+    except LastAdmin as error:
+        return _fail(f"{error} Or use --force.")
     except (Refused, VisiongateError) as error:
         return _fail(str(error))
     except EOFError:
@@ -79,12 +82,15 @@ def _parser() -> argparse.ArgumentParser:
         help="the password; others on this machine can see it there, so better not",
     )
     parser.add_argument(
-        "-f", "--force", action="store_true", help="if the user exists, replace the password"
+        "-f",
+        "--force",
+        action="store_true",
+        help="if the user exists, replace the password; let go even the last admin",
     )
     action = parser.add_mutually_exclusive_group()
     action.add_argument("-l", "--list", action="store_true", help="list the users")
     named = {
-        "-r --remove": "remove the user",
+        "-r --remove": "remove the user, and the user's kept pictures",
         "--passwd": "change the password of a user who exists",
         "--disable": "lock the user out; tokens end at once",
         "--enable": "let the user in again",
@@ -98,6 +104,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAMES",
         help="what the user may call: names with commas between, all (the default) or none",
     )
+    for what in ("requests", "megapixels"):
+        parser.add_argument(
+            f"--{what}-per-day",
+            type=_quota,
+            metavar="N",
+            help=f"{'pictures' if what == 'requests' else what} a day (UTC): a number, unlimited, "
+            "or default (what the operator's settings say)",
+        )
     return parser
 
 
@@ -117,16 +131,27 @@ def _detectors(text: str) -> frozenset[str] | str:
     return frozenset(names)
 
 
+def _quota(text: str) -> int | str:
+    """Read a quota; "default" stays a word, since None already says "not given"."""
+    if text in ("default", "unlimited"):
+        return 0 if text == "unlimited" else text
+    if not (text.isascii() and text.isdigit() and int(text[:12]) <= MAX_QUOTA):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no quota: use a whole number up to {MAX_QUOTA}, 'unlimited' or 'default'"
+        )
+    return int(text[:12])
+
+
 def _check_usage(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     action = _action(options)
     named = getattr(options, action, None) if action not in ("add", "list") else None
     if named and options.user is not None and named != options.user:
         parser.error(f"two users named: {named!r} and {options.user!r}")
     options.user = options.user if options.user is not None else named or None
-    attributes = options.role is not None or options.detectors is not None
+    attributes = bool(_changes(options))
     secret = options.password is not None or options.password_stdin
     if action in ("list", "remove") and (attributes or secret):
-        parser.error(f"--{action} takes no password, role or detectors")
+        parser.error(f"--{action} takes no password, role, detectors or quota")
     if action == "list" and options.user is not None:
         parser.error("--list takes no user")
     if action in ("disable", "enable") and secret:
@@ -145,7 +170,11 @@ def _action(options: argparse.Namespace) -> str:
 def _act(users: Users, options: argparse.Namespace) -> None:
     action = _action(options)
     if action == "list":
-        _show(users.list())
+        found = users.list()
+        if found:
+            show_users(found)
+        else:
+            _say("There are no users yet: python adduser.py adds one.")
         return
     name = options.user if options.user is not None else ask_name()
     if action == "add":
@@ -153,13 +182,14 @@ def _act(users: Users, options: argparse.Namespace) -> None:
         return
     users.get(name)  # an unknown user is told before a password is asked for
     if action == "remove":
-        users.remove(name)
-        _say(f"User {name!r} is removed.")
-    elif action == "passwd":
+        pictures = users.remove(name, force=options.force)
+        _say(f"User {name!r} is removed{f', and {pictures} kept pictures' if pictures else ''}.")
+        return
+    if action == "passwd":
         users.set_password(name, _password(options))
         _say(f"The password of {name!r} is changed; tokens given out before have ended.")
     else:
-        users.set_disabled(name, action == "disable")
+        users.set_disabled(name, action == "disable", force=options.force)
         _say(f"User {name!r} is {action}d.")
     _set_attributes(users, name, options)
 
@@ -167,7 +197,7 @@ def _act(users: Users, options: argparse.Namespace) -> None:
 def _add(users: Users, name: str, options: argparse.Namespace) -> None:
     exists = _exists(users, name)
     secret = options.password is not None or options.password_stdin
-    attributes = options.role is not None or options.detectors is not None
+    attributes = bool(_changes(options))
     if exists and attributes and not secret and not options.force:
         _set_attributes(users, name, options)
         return
@@ -175,16 +205,23 @@ def _add(users: Users, name: str, options: argparse.Namespace) -> None:
     if exists and not options.force and (secret or not confirm(question)):
         raise Refused(
             f"There is a user {name!r} already. Use --passwd or --force to change the password, "
-            "or --role and --detectors alone to change those."
+            "or --role, --detectors or a quota alone to change those."
         )
     if exists:
         users.set_password(name, _password(options))
         _say(f"The password of {name!r} is changed; tokens given out before have ended.")
         _set_attributes(users, name, options)
         return
-    detectors = None if options.detectors in (None, "all") else options.detectors
-    user = users.create(name, _password(options), options.role or "user", detectors)
-    _say(f"User {user.username!r} is added ({user.role}; detectors: {_names(user)}).")
+    given = _changes(options)
+    user = users.create(
+        name,
+        _password(options),
+        given.get("role", "user"),
+        given.get("detectors"),
+        requests_per_day=given.get("requests_per_day"),
+        megapixels_per_day=given.get("megapixels_per_day"),
+    )
+    _say(f"User {user.username!r} is added ({user.role}; detectors: {detector_names(user)}).")
 
 
 def _exists(users: Users, name: str) -> bool:
@@ -195,14 +232,33 @@ def _exists(users: Users, name: str) -> bool:
     return True
 
 
-def _set_attributes(users: Users, name: str, options: argparse.Namespace) -> None:
+def _changes(options: argparse.Namespace) -> Changes:
+    """Return what is said of the account, but for its password."""
+    given: Changes = {}
     if options.role is not None:
-        users.set_role(name, options.role)
-        _say(f"User {name!r} now has the role {options.role}.")
+        given["role"] = options.role
     if options.detectors is not None:
-        chosen = None if options.detectors == "all" else options.detectors
-        user = users.set_detectors(name, chosen)
-        _say(f"User {name!r} may now use these detectors: {_names(user)}.")
+        given["detectors"] = None if options.detectors == "all" else options.detectors
+    if options.requests_per_day is not None:
+        per_day = options.requests_per_day
+        given["requests_per_day"] = None if per_day == "default" else per_day
+    if options.megapixels_per_day is not None:
+        per_day = options.megapixels_per_day
+        given["megapixels_per_day"] = None if per_day == "default" else per_day
+    return given
+
+
+def _set_attributes(users: Users, name: str, options: argparse.Namespace) -> None:
+    given = _changes(options)
+    if not given:
+        return
+    user = users.change(name, given, force=options.force)
+    if "role" in given:
+        _say(f"User {name!r} now has the role {user.role}.")
+    if "detectors" in given:
+        _say(f"User {name!r} may now use these detectors: {detector_names(user)}.")
+    if "requests_per_day" in given or "megapixels_per_day" in given:
+        _say(f"User {name!r} now has this quota a day: {quota_words(user)}.")
 
 
 def _password(options: argparse.Namespace) -> str:
@@ -215,33 +271,6 @@ def _password(options: argparse.Namespace) -> str:
         "the shell's history; --password-stdin avoids both.\n"
     )
     return str(options.password)
-
-
-def _show(users: Sequence[User]) -> None:
-    if not users:
-        _say("There are no users yet: python adduser.py adds one.")
-        return
-    # Only a listing needs rich, which knows how wide a character is on the screen.
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("user", "role", "state", "detectors", "created"):
-        table.add_column(heading, no_wrap=True)
-    for user in users:
-        state = "disabled" if user.disabled else "enabled"
-        created = datetime.fromtimestamp(user.created, timezone.utc).strftime("%Y-%m-%d")
-        cells = (user.username, user.role, state, _names(user), created)
-        table.add_row(*(Text(cell) for cell in cells))  # Text: a name is never markup
-    # In a pipe a line stays a line, however long.
-    Console(width=None if sys.stdout.isatty() else 10_000).print(table)
-
-
-def _names(user: User) -> str:
-    if user.detectors is None:
-        return "all"
-    return ", ".join(sorted(user.detectors)) or "none"
 
 
 def _say(text: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import io
+import json
 import os
 import subprocess
 import sys
@@ -11,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bcrypt
+import numpy as np
 import pytest
 
 import adduser
 from db.tinydb_store import TinyDBUserStore
-from visiongate.types import User
+from visiongate.retention import FilePictureStore
+from visiongate.types import Picture, User
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -223,12 +227,14 @@ def test_lists_users_in_a_table(run: Run) -> None:
     long = [f"detector{number}" for number in range(30)]
     run("-u", "ann", "--password-stdin", "--role", "admin", stdin=b"x")
     run("-u", "安娜[red]", "--password-stdin", "--detectors", ",".join(long), stdin=b"x")
-    run("--disable", "ann")
+    run("--disable", "ann", "--force")
+    run("-u", "安娜[red]", "--requests-per-day", "500", "--megapixels-per-day", "unlimited")
     result = run("--list")
     assert (result.status, result.err) == (0, "")
     heading, ann, anna = result.out.splitlines()
-    assert heading.split() == ["user", "role", "state", "detectors", "created"]
-    assert ann.split()[:4] == ["ann", "admin", "disabled", "all"]
+    assert heading.split() == ["user", "role", "state", "detectors", "quota", "created"]
+    assert ann.split()[:5] == ["ann", "admin", "disabled", "all", "default"]
+    assert "500 pictures, unlimited megapixels" in anna
     assert anna.startswith("安娜[red]")
     assert ", ".join(sorted(long)) in anna, "a line stays whole in a pipe"
     assert "$2b$" not in result.out
@@ -253,6 +259,11 @@ def test_lists_users_in_a_table(run: Run) -> None:
         ["-u", "ann", "--detectors", "face,,object"],
         ["-u", "ann", "--detectors", "Face"],
         ["-u", "ann", "--detectors", "../face"],
+        ["-u", "ann", "--requests-per-day", "-1"],
+        ["-u", "ann", "--requests-per-day", "many"],
+        ["-u", "ann", "--megapixels-per-day", "1.5"],
+        ["-u", "ann", "--megapixels-per-day", "1000000001"],
+        ["--remove", "ann", "--requests-per-day", "5"],
     ],
     ids=" ".join,
 )
@@ -261,6 +272,75 @@ def test_wrong_usage_is_2_and_changes_nothing(run: Run, data: Path, arguments: l
     assert result.status == 2
     assert result.err.startswith("usage: adduser.py")
     assert not data.exists()
+
+
+def test_quotas_are_given_when_adding_and_changed_later(
+    run: Run, user: Callable[[str], User]
+) -> None:
+    limits = ("--requests-per-day", "100", "--megapixels-per-day", "50")
+    assert run("-u", "ann", "--password-stdin", *limits, stdin=b"x").status == 0
+    assert (user("ann").requests_per_day, user("ann").megapixels_per_day) == (100, 50)
+    result = run("-u", "ann", "--requests-per-day", "unlimited")
+    assert (result.status, result.err) == (0, "")
+    assert "unlimited pictures, 50 megapixels" in result.out
+    assert (user("ann").requests_per_day, user("ann").megapixels_per_day) == (0, 50)
+    run("--enable", "ann", "--megapixels-per-day", "default", "--requests-per-day", "default")
+    assert (user("ann").requests_per_day, user("ann").megapixels_per_day) == (None, None)
+
+
+@pytest.mark.parametrize("action", ["--remove ann", "--disable ann", "--enable ann --role user"])
+def test_the_last_admin_goes_only_by_force(
+    run: Run, user: Callable[[str], User], action: str
+) -> None:
+    run("-u", "ann", "--password-stdin", "--role", "admin", stdin=b"x")
+    run("-u", "off", "--password-stdin", "--role", "admin", stdin=b"x")
+    run("--disable", "off")
+    before = user("ann")
+    result = run(*action.split())
+    assert result.status == 1
+    assert "last admin" in result.err
+    assert "--force" in result.err
+    assert user("ann") == before
+    assert run(*action.split(), "--force").status == 0
+    assert "ann  admin  enabled" not in run("--list").out
+
+
+def test_removing_a_user_deletes_the_users_pictures_and_no_others(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VISIONGATE_IMAGES_DIR", str(tmp_path / "i"))
+    store = FilePictureStore(tmp_path / "i", max_age_seconds=1e6, max_bytes=10**6)
+    picture = Picture(np.zeros((2, 2, 3), np.uint8), "JPEG")
+    for owner in ("ann", "ann", "bob"):
+        store.keep(owner, b"bytes", picture, None)
+        run("-u", owner, "--password-stdin", stdin=b"x")
+    result = run("--remove", "ann")
+    assert result.out == "User 'ann' is removed, and 2 kept pictures.\n"
+    assert [kept.owner for kept in store.list()] == ["bob"]
+
+
+def test_every_change_is_in_the_audit_log_and_no_password(run: Run, data: Path) -> None:
+    run("-u", "ann", "--password-stdin", "--role", "admin", stdin=b"first secret")
+    run("--passwd", "ann", "--password-stdin", stdin=b"second secret")
+    run("-u", "ann", "--detectors", "face", "--requests-per-day", "9")
+    run("--disable", "ann")
+    run("--remove", "ann", "--force")
+    text = (data / "audit.log").read_text()
+    events = [json.loads(line) for line in text.splitlines()]
+    assert [(e["event"], e["outcome"], e["reason"]) for e in events] == [
+        ("user.created", "ok", None),
+        ("user.changed", "ok", None),
+        ("user.changed", "ok", None),
+        ("user.changed", "refused", "last_admin"),
+        ("user.removed", "ok", None),
+    ]
+    assert {(e["user"], e["actor"], e["via"], e["address"]) for e in events} == {
+        ("ann", getpass.getuser(), "command line", None)
+    }
+    assert events[1]["detail"] == {"password": "changed"}
+    assert events[2]["detail"] == {"detectors": ["face"], "requests_per_day": 9}
+    assert "secret" not in text
+    assert "$2b$" not in text
 
 
 def test_help_has_examples(run: Run) -> None:

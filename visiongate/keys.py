@@ -196,6 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     # Only the command line reads settings; whoever has a path needs none.
+    from visiongate.audit import EventName, open_audit
     from visiongate.settings import load_settings
 
     try:
@@ -203,7 +204,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ring = KeyRing(settings.data_dir / "keys.json")
         if options.command == "rotate":
             life = max(settings.access_token_seconds, settings.refresh_token_seconds)
-            ring.rotate(0 if options.at_once else life)
+            key = ring.rotate(0 if options.at_once else life)
+            detail = {"kid": key.kid, "at_once": options.at_once}
+            open_audit(settings).record(EventName.KEYS_ROTATED, detail=detail)
         _show(ring.list())
     except VisiongateError as error:
         sys.stderr.write(f"{error.detail}\n")

@@ -5,17 +5,27 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 
 from visiongate import annotate
+from visiongate.audit import Audit
 from visiongate.contracts import Detector, InferenceEngine, PictureStore
 from visiongate.detection_pass import FACE, DetectionPass
 from visiongate.errors import DetectorForbidden, StoreUnavailable, VisiongateError
 from visiongate.imaging import Limits, decode
+from visiongate.quotas import Charge, Quotas
 from visiongate.registry import Entry, Registry
 from visiongate.selection import Selection
-from visiongate.types import Image, Picture, PredictOptions, Report, Retained, User
+from visiongate.types import (
+    DetectorReport,
+    Image,
+    Picture,
+    PredictOptions,
+    Report,
+    Retained,
+    User,
+)
 
 __all__ = ["FACE", "DetectRequest", "Outcome", "Pipeline"]
 
@@ -57,7 +67,9 @@ class Pipeline:
         ready: returns an entry's detector, loaded; raises as ``Entry.ready`` does.
         pictures: where pictures are kept; None keeps none.
         deadline_seconds: how long a request may wait when it does not say so itself.
-        describe_device: what the report calls the place where models run.
+        device: what the report calls the place where models run.
+        quotas: what users may have looked at in a day; None sets no limit.
+        audit: where uses of sensitive detectors are recorded, if anywhere.
     """
 
     def __init__(
@@ -70,6 +82,8 @@ class Pipeline:
         pictures: PictureStore | None,
         deadline_seconds: float,
         device: str,
+        quotas: Quotas | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self._registry = registry
         self._engine = engine
@@ -78,6 +92,8 @@ class Pipeline:
         self._pictures = pictures
         self._deadline_seconds = deadline_seconds
         self._device = device
+        self._quotas = quotas
+        self._audit = audit
 
     def run(self, body: bytes, user: User, request: DetectRequest) -> Outcome:
         """Detect, report, and keep the picture unless told otherwise.
@@ -85,8 +101,10 @@ class Pipeline:
         Raises:
             DetectorUnknown, DetectorForbidden, DetectorDisabled: before anything is decoded.
             PictureEmpty, PictureCorrupt, PictureTooLarge, FormatUnsupported: from decoding.
+            QuotaExceeded: of the user; told before decoding, once the picture's size is known.
             Overloaded, DeadlineExceeded: no place in time.
             DetectorUnavailable, ModelUnavailable: unless ``request.partial``.
+            AuditUnavailable: a use of a sensitive detector could not be recorded, and must be.
         """
         entries = self._allowed(user, request.detectors)
         keep = self._pictures is not None and not request.delete
@@ -94,8 +112,8 @@ class Pipeline:
         if deadline is None:
             deadline = time.monotonic() + self._deadline_seconds
         self._load(entries)
-        with self._engine.admit(deadline):
-            picture = decode(body, self._limits)
+        with self._metered(user) as charge, self._engine.admit(deadline):
+            picture = decode(body, self._limits, charge)
             detection = DetectionPass(
                 picture,
                 request.options,
@@ -109,6 +127,7 @@ class Pipeline:
                 whole_picture_as_face=request.whole_picture_as_face,
             )
             reports = detection.run(entries)
+            self._record(user, reports)
             drawn = None
             if request.annotate or keep:
                 found = [d for r in reports for d in r.detections]
@@ -118,6 +137,14 @@ class Pipeline:
         retained = self._keep(user, body, picture, copy, warnings) if keep else None
         report = Report(picture, reports, tuple(warnings), retained)
         return Outcome(report, drawn if request.annotate else None)
+
+    def check(self, user: User, names: Sequence[str]) -> None:
+        """Tell before a picture is there what of ``run``'s errors no picture can change.
+
+        Raises:
+            DetectorUnknown, DetectorForbidden, DetectorDisabled: as ``run``.
+        """
+        self._allowed(user, names)
 
     def _allowed(self, user: User, names: Sequence[str]) -> list[Entry]:
         entries = [self._registry.get(name) for name in dict.fromkeys(names)]
@@ -130,6 +157,26 @@ class Pipeline:
                 )
             entry.check_enabled()
         return entries
+
+    def _metered(self, user: User) -> AbstractContextManager[Charge | None]:
+        return nullcontext() if self._quotas is None else self._quotas.metered(user)
+
+    def _record(self, user: User, reports: Sequence[DetectorReport]) -> None:
+        """Record which sensitive detectors have judged how many faces, or found how much."""
+        if self._audit is None:
+            return
+        judged = {}
+        for report in reports:
+            info = self._registry.get(report.name).info
+            if report.failure is not None or info is None or not info.sensitive:
+                continue
+            if info.needs == "faces":
+                found = (d for one in reports for d in one.detections)
+                judged[report.name] = sum(report.name in d.attributes for d in found)
+            else:
+                judged[report.name] = len(report.detections)
+        if judged:
+            self._audit.record_sensitive(user.username, judged)
 
     def _load(self, entries: Sequence[Entry]) -> None:
         """Load what has not been loaded yet before a place is taken, which others could use."""

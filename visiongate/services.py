@@ -21,6 +21,7 @@ from visiongate.settings import Settings
 from visiongate.types import DetectorState, Device
 
 if TYPE_CHECKING:
+    from visiongate.audit import Audit
     from visiongate.contracts import (
         Detector,
         InferenceEngine,
@@ -29,17 +30,20 @@ if TYPE_CHECKING:
         RevocationStore,
         UserStore,
     )
+    from visiongate.fetching.fetcher import Fetcher
     from visiongate.keys import KeyRing
     from visiongate.models.store import FileModelStore
     from visiongate.pipeline import Pipeline
+    from visiongate.quotas import Quotas
     from visiongate.registry import Entry, Registry
-    from visiongate.retention import Sweeper
+    from visiongate.retention import FilePictureStore, Sweeper
     from visiongate.types import Image
     from visiongate.users import Users
 
 __all__ = [
     "Readiness",
     "Services",
+    "build_fetcher",
     "build_models",
     "build_services",
     "build_users",
@@ -76,6 +80,8 @@ class Services:
     users: Users
     user_store: UserStore
     revocations: RevocationStore
+    quotas: Quotas
+    audit: Audit
     keys: KeyRing
     pictures: PictureStore | None
     models: ModelStore
@@ -84,6 +90,7 @@ class Services:
     pipeline: Pipeline
     device: Device
     probe: Image
+    fetcher: Fetcher
     _sweeper: Sweeper | None = None
     _loader: threading.Thread | None = field(default=None, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -125,8 +132,11 @@ class Services:
         self.engine.close()
         if self._sweeper is not None:
             self._sweeper.stop()
+        self.fetcher.close()
         self.users.close()
         self.revocations.close()
+        self.quotas.close()
+        self.audit.close()
 
     def _load_all(self) -> None:
         # Compiling a network keeps one core busy: as many at once as there are cores.
@@ -151,12 +161,15 @@ def build_services(settings: Settings) -> Services:
         StoreUnavailable: the data folder cannot be used.
     """
     from db.revocations import SQLiteRevocationStore
+    from db.usage import SQLiteUsageStore
+    from visiongate.audit import open_audit
     from visiongate.engines.local import LocalEngine
     from visiongate.imaging import Limits, decode
     from visiongate.keys import KeyRing
     from visiongate.pipeline import Pipeline
+    from visiongate.quotas import Quotas
     from visiongate.registry import Registry
-    from visiongate.retention import FilePictureStore, Sweeper
+    from visiongate.retention import Sweeper
     from visiongate.runtimes.openvino import forbid_reports
 
     # Here, so that it also holds for plugins that import OpenVINO by themselves.
@@ -168,12 +181,15 @@ def build_services(settings: Settings) -> Services:
     concurrency = places(settings)
     device = Device(settings.device, threads=cores(), streams=min(concurrency, cores()))
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
-    store, users = build_users(settings)
-    kept = FilePictureStore(
-        settings.images_dir,
-        max_age_seconds=settings.retention_days * _SECONDS_A_DAY,
-        max_bytes=settings.retention_max_bytes,
+    audit = open_audit(settings)
+    store, users = build_users(settings, audit)
+    quotas = Quotas(
+        SQLiteUsageStore(settings.data_dir / "usage.db"),
+        requests_per_day=settings.requests_per_day,
+        megapixels_per_day=settings.megapixels_per_day,
+        audit=audit,
     )
+    kept = _build_pictures(settings)
     pictures = kept if settings.retention == "on" else None
     registry = Registry.discover(settings.detectors, settings.detectors_disabled)
     engine = LocalEngine(concurrency, settings.max_waiting)
@@ -184,6 +200,8 @@ def build_services(settings: Settings) -> Services:
         users=users,
         user_store=store,
         revocations=SQLiteRevocationStore(settings.data_dir / "revoked.db"),
+        quotas=quotas,
+        audit=audit,
         keys=KeyRing(settings.data_dir / "keys.json"),
         pictures=pictures,
         models=models,
@@ -197,21 +215,42 @@ def build_services(settings: Settings) -> Services:
             pictures=pictures,
             deadline_seconds=settings.deadline_ms / 1000,
             device=device.name,
+            quotas=quotas,
+            audit=audit,
         ),
         device=device,
         probe=probe,
+        fetcher=build_fetcher(settings),
         # Also with retention off: what was kept before it was switched off still gets old.
         _sweeper=Sweeper(kept, settings.sweep_seconds),
     )
 
 
-def build_users(settings: Settings) -> tuple[UserStore, Users]:
+def build_users(settings: Settings, audit: Audit | None = None) -> tuple[UserStore, Users]:
     """Wire the accounts alone, for the command line: no detector, no picture."""
     from db.tinydb_store import TinyDBUserStore
+    from visiongate.audit import open_audit
     from visiongate.users import Users
 
     store = TinyDBUserStore(settings.data_dir / "users.json")
-    return store, Users(store, bcrypt_rounds=settings.bcrypt_rounds)
+    users = Users(
+        store,
+        bcrypt_rounds=settings.bcrypt_rounds,
+        audit=audit or open_audit(settings),
+        # Also with retention off: pictures may be left of a time when it was on.
+        forget=lambda username: _build_pictures(settings).forget(username),
+    )
+    return store, users
+
+
+def _build_pictures(settings: Settings) -> FilePictureStore:
+    from visiongate.retention import FilePictureStore
+
+    return FilePictureStore(
+        settings.images_dir,
+        max_age_seconds=settings.retention_days * _SECONDS_A_DAY,
+        max_bytes=settings.retention_max_bytes,
+    )
 
 
 def build_models(settings: Settings) -> FileModelStore:
@@ -220,6 +259,18 @@ def build_models(settings: Settings) -> FileModelStore:
 
     return FileModelStore(
         settings.data_dir / "models", mirror=settings.model_mirror, offline=settings.offline
+    )
+
+
+def build_fetcher(settings: Settings) -> Fetcher:
+    """Wire what fetches pictures from addresses."""
+    from visiongate.fetching.fetcher import Fetcher
+
+    return Fetcher(
+        settings.url_hosts,
+        settings.url_private_hosts,
+        max_bytes=settings.max_upload_bytes,
+        seconds=settings.url_seconds,
     )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
 from dotenv import dotenv_values
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -30,6 +30,7 @@ from pydantic_settings import (
 
 from visiongate._plain_words import in_plain_words, unknown_name
 from visiongate.errors import ConfigurationError
+from visiongate.fetching.hosts import check_entries
 
 __all__ = ["PREFIX", "Settings", "load_settings"]
 
@@ -112,6 +113,22 @@ class Settings(BaseSettings):
     max_pixels: int = Field(
         50_000_000, ge=1, description="Largest picture, in pixels, checked before decoding."
     )
+    max_pictures: int = Field(
+        16, ge=1, le=1000, description="Pictures that one request may bring as files or images."
+    )
+    url_hosts: Names = Field(
+        (),
+        description="Hosts from whose public addresses url=... fetches pictures: "
+        "cam.example.com, *.example.com, cam.example.com:8443. Without any, nothing is fetched.",
+    )
+    url_private_hosts: Names = Field(
+        (),
+        description="Hosts that may also lie in a private network, such as cameras: "
+        "192.168.1.20, cam.lan:8080.",
+    )
+    url_seconds: float = Field(
+        10.0, gt=0, allow_inf_nan=False, description="Longest time to fetch one picture."
+    )
     retention: Literal["on", "off"] = Field(
         "on", description="off: no byte of a picture touches a disk."
     )
@@ -151,6 +168,30 @@ class Settings(BaseSettings):
     model_mirror: str = Field("", description="Folder or address asked first for weights.")
     offline: bool = Field(False, description="Never download weights.")
 
+    # -- quotas and the audit log
+    requests_per_day: int = Field(
+        0, ge=0, description="Pictures that a user may send a day, of UTC; 0: no limit."
+    )
+    megapixels_per_day: int = Field(
+        0, ge=0, description="Megapixels that a user may send a day, of UTC; 0: no limit."
+    )
+    audit: Literal["on", "off"] = Field(
+        "on", description="off: logins, refusals, changes of users and the like are not recorded."
+    )
+    audit_file: str = Field(
+        "", description="File of the audit log; without one, audit.log in the data folder."
+    )
+    audit_max_bytes: int = Field(
+        10_000_000, ge=10_000, description="Size at which the audit log is rotated."
+    )
+    audit_keep_files: int = Field(
+        20, ge=1, le=200, description="Rotated files of the audit log that are kept."
+    )
+    audit_on_failure: Literal["go_on", "refuse"] = Field(
+        "go_on",
+        description="refuse: sensitive detectors answer 503 while the audit log cannot be written.",
+    )
+
     # -- tokens and logins
     access_token_seconds: int = Field(3600, ge=1, description="Life of an access token.")
     refresh_token_seconds: int = Field(30 * 86400, ge=1, description="Life of a refresh token.")
@@ -184,6 +225,12 @@ class Settings(BaseSettings):
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in value):
             raise ValueError("must be * or addresses such as https://app.example.com, no path")
+        return value
+
+    @field_validator("url_hosts", "url_private_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        check_entries(value, private=info.field_name == "url_private_hosts")
         return value
 
     @classmethod

@@ -6,9 +6,10 @@ import builtins
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from visiongate.errors import UserExists, UserNotFound
-from visiongate.types import User
+from visiongate.types import Usage, User
 
 
 class MemoryUserStore:
@@ -71,6 +72,46 @@ class MemoryRevocationStore:
 
     def is_revoked(self, *ids: str) -> bool:
         return any(self._untils.get(id_, 0) > self._clock() for id_ in ids)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class MemoryUsageStore:
+    def __init__(self) -> None:
+        self._usage: dict[str, Usage] = {}
+        self._lock = threading.Lock()
+
+    def used(self, username: str, day: int) -> Usage:
+        usage = self._usage.get(username)
+        if usage is None or usage.day < day:
+            return Usage(day)
+        return usage if usage.day == day + 1 else replace(usage, day=day)
+
+    def charge(
+        self,
+        username: str,
+        day: int,
+        pixels: int,
+        *,
+        most_requests: int | None,
+        most_pixels: int | None,
+    ) -> tuple[bool, Usage]:
+        with self._lock:
+            before = self.used(username, day)
+            after = Usage(before.day, before.requests + 1, before.pixels + pixels)
+            for used, most in ((after.requests, most_requests), (after.pixels, most_pixels)):
+                if most is not None and used > most:
+                    return False, before
+            self._usage[username] = after
+            return True, after
+
+    def give_back(self, username: str, day: int, pixels: int) -> None:
+        with self._lock:
+            now = self.used(username, day)
+            self._usage[username] = Usage(
+                now.day, max(0, now.requests - 1), max(0, now.pixels - pixels)
+            )
 
     def close(self) -> None:
         """Nothing is held."""

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from db.usage import SQLiteUsageStore
 from tests.web.fakes import (
     PASSWORD,
     FakeDetector,
@@ -22,12 +23,14 @@ from tests.web.fakes import (
     bearer,
     fake_detectors,
 )
+from visiongate.audit import open_audit
 from visiongate.engines.local import LocalEngine
 from visiongate.imaging import Limits
 from visiongate.pipeline import Pipeline
+from visiongate.quotas import Quotas
 from visiongate.registry import Entry, Registry
 from visiongate.retention import FilePictureStore
-from visiongate.services import Services
+from visiongate.services import Services, build_fetcher
 from visiongate.settings import Settings
 from visiongate.types import Device, User
 from visiongate.users import Users
@@ -166,6 +169,13 @@ def fake_services(settings: Settings, detectors: dict[str, FakeDetector]) -> Ser
             max_age_seconds=settings.retention_days * 86_400,
             max_bytes=settings.retention_max_bytes,
         )
+    audit = open_audit(settings)
+    quotas = Quotas(
+        SQLiteUsageStore(settings.data_dir / "usage.db"),
+        requests_per_day=settings.requests_per_day,
+        megapixels_per_day=settings.megapixels_per_day,
+        audit=audit,
+    )
     engine = LocalEngine(settings.concurrency or 2, settings.max_waiting)
     fakes: dict[str, Any] = {
         "user_store": store,
@@ -174,7 +184,14 @@ def fake_services(settings: Settings, detectors: dict[str, FakeDetector]) -> Ser
     }
     return Services(
         settings=settings,
-        users=Users(store, bcrypt_rounds=settings.bcrypt_rounds),
+        users=Users(
+            store,
+            bcrypt_rounds=settings.bcrypt_rounds,
+            audit=audit,
+            forget=(lambda _: 0) if pictures is None else pictures.forget,
+        ),
+        quotas=quotas,
+        audit=audit,
         pictures=pictures,
         models=models,
         registry=registry,
@@ -187,8 +204,11 @@ def fake_services(settings: Settings, detectors: dict[str, FakeDetector]) -> Ser
             pictures=pictures,
             deadline_seconds=settings.deadline_ms / 1000,
             device=device.name,
+            quotas=quotas,
+            audit=audit,
         ),
         device=device,
         probe=probe,
+        fetcher=build_fetcher(settings),
         **fakes,
     )

@@ -20,12 +20,7 @@ from visiongate import __version__
 from visiongate.errors import (
     AuthenticationError,
     ConfigurationError,
-    Forbidden,
     MethodNotAllowed,
-    PasswordInvalid,
-    UserExists,
-    UsernameInvalid,
-    UserNotFound,
     all_errors,
 )
 from visiongate.registry import Registry
@@ -40,13 +35,8 @@ Document = dict[str, Any]
 METHODS = {"get", "post", "put", "patch", "delete"}
 NEVER_ANSWERED = {
     AuthenticationError,
-    Forbidden,
     ConfigurationError,  # at start
     MethodNotAllowed,  # by what is no operation
-    PasswordInvalid,
-    UserExists,
-    UserNotFound,
-    UsernameInvalid,
 }
 
 

@@ -5,6 +5,7 @@ searches them.
 
 from visiongate.audit.events import EventName
 from visiongate.audit.log import AuditFile
+from visiongate.audit.opening import open_audit
 from visiongate.audit.recorder import Audit, AuditState, Origin
 
-__all__ = ["Audit", "AuditFile", "AuditState", "EventName", "Origin"]
+__all__ = ["Audit", "AuditFile", "AuditState", "EventName", "Origin", "open_audit"]

@@ -39,13 +39,8 @@ class AuditFile:
         self._lock_path = self.path.with_name(self.path.name + ".lock")
         self._thread = threading.Lock()
         self._stuck = False
-        self._process = FileLock(
-            self._lock_path,
-            timeout=LOCK_SECONDS,
-            mode=0o600,
-            poll_interval=_POLL_SECONDS,
-            thread_local=False,
-        )
+        self._process: FileLock | None = None
+        self._pid = 0
 
     def append(self, line: bytes) -> None:
         """Add one line, which ends in a line end.
@@ -73,8 +68,20 @@ class AuditFile:
         with self._thread:
             if not self._lock_path.exists():
                 make_private(self._lock_path)
+            if self._process is None or self._pid != os.getpid():
+                # filelock refuses to carry one into a forked process.
+                self._process, self._pid = self._new_lock(), os.getpid()
             with self._process:
                 yield
+
+    def _new_lock(self) -> FileLock:
+        return FileLock(
+            self._lock_path,
+            timeout=LOCK_SECONDS,
+            mode=0o600,
+            poll_interval=_POLL_SECONDS,
+            thread_local=False,
+        )
 
     def _open(self) -> tuple[int, int]:
         """Return a descriptor and the file's size."""

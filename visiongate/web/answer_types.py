@@ -12,7 +12,7 @@ from pydantic import Field, with_config
 from typing_extensions import NotRequired, TypedDict
 
 from visiongate.imaging import FORMATS
-from visiongate.types import DetectorState, Role
+from visiongate.types import DetectorState
 
 __all__ = [
     "AttributeAnswer",
@@ -29,7 +29,6 @@ __all__ = [
     "LiveAnswer",
     "LoginAnswer",
     "LogoutAnswer",
-    "MeAnswer",
     "ModelAnswer",
     "Problem",
     "ReadyAnswer",
@@ -197,21 +196,16 @@ class LogoutAnswer(TypedDict):
     msg: str
 
 
-class MeAnswer(TypedDict):
-    """Who the caller is; ``expires`` is when the token does, in Unix seconds."""
-
-    username: str
-    role: Role
-    detectors: list[str]
-    expires: int
-
-
 class HealthAnswer(TypedDict):
-    """How the gateway stands, and each enabled detector's state."""
+    """How the gateway stands, and each enabled detector's state.
+
+    ``audit`` is ``failing`` while the audit log cannot be written.
+    """
 
     status: Literal["healthy", "unhealthy"]
     ml_libs_available: bool
     version: str
+    audit: Literal["on", "off", "failing"]
     detectors: dict[str, StateName]
 
 
@@ -238,6 +232,7 @@ class Problem(TypedDict):
 
     ``code`` is stable: depend on it. ``detail`` tells people what happened and what to do, and
     ``msg`` repeats it for clients of the original mlapi. ``request_id`` is in the gateway's log.
+    ``retry_after``, in seconds, is a header instead where the problem is the whole answer.
     """
 
     type: Annotated[str, Field(json_schema_extra={"format": "uri"})]
@@ -247,3 +242,4 @@ class Problem(TypedDict):
     code: str
     request_id: str | None
     msg: str
+    retry_after: NotRequired[Positive]

@@ -27,6 +27,7 @@ __all__ = [
     "detection_list",
     "json_response",
     "model_answer",
+    "moment",
     "report_answer",
     "retained_answer",
 ]
@@ -93,8 +94,8 @@ def retained_answer(kept: Retained) -> RetainedAnswer:
     url = f"/api/v1/images/{kept.id}"
     return {
         "id": kept.id,
-        "created": _time(kept.created),
-        "expires": None if kept.expires is None else _time(kept.expires),
+        "created": moment(kept.created),
+        "expires": None if kept.expires is None else moment(kept.expires),
         "urls": {
             "original": url,
             "annotated": f"{url}?annotated=true" if kept.annotated else None,
@@ -158,6 +159,7 @@ def _round(value: float) -> float:
     return round(float(value), 6)
 
 
-def _time(seconds: float) -> str:
-    moment = datetime.fromtimestamp(seconds, timezone.utc)
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+def moment(seconds: float) -> str:
+    """Return a time in Unix seconds as RFC 3339 writes it, in UTC."""
+    at = datetime.fromtimestamp(seconds, timezone.utc)
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from flask import Flask, g, request
 from flask_restful import Resource
 
-from visiongate.errors import CredentialsWrong, Forbidden, TooManyRequests, VisiongateError
+from visiongate.audit import EventName
+from visiongate.errors import (
+    CredentialsWrong,
+    Forbidden,
+    TooManyRequests,
+    UserNotFound,
+    VisiongateError,
+)
 from visiongate.types import User
 from visiongate.web import limits, tokens
-from visiongate.web.answer_types import LoginAnswer, LogoutAnswer, MeAnswer
+from visiongate.web.answer_types import LoginAnswer, LogoutAnswer
 from visiongate.web.api import API_PREFIX, api_of, current_services, json_object, text
 from visiongate.web.metrics import count_login
+from visiongate.web.quotas import quota_answer
+from visiongate.web.user_types import MeAnswer
 
 if TYPE_CHECKING:
     from visiongate.services import Services
@@ -94,8 +103,9 @@ class Login(Resource):  # type: ignore[misc]  # flask_restful carries no types
         except CredentialsWrong:
             count_login("wrong")
             raise
-        except TooManyRequests:
+        except TooManyRequests as error:
             count_login("limited")
+            current_services().audit.record_refusal(EventName.LOGIN_LIMITED, error.code)
             raise
         except VisiongateError as error:
             count_login("malformed" if error.status < 500 else "failed")
@@ -108,8 +118,15 @@ class Login(Resource):  # type: ignore[misc]  # flask_restful carries no types
         body = json_object(_MAX_LOGIN_BYTES)
         username, password = text(body, "username"), text(body, "password")
         limits.login_limits().count_user(username)
-        g.user = current_services().users.authenticate(username, password)
-        return tokens.issue(g.user)
+        services = current_services()
+        try:
+            g.user = services.users.authenticate(username, password)
+        except CredentialsWrong as error:
+            _record_failure(username, error)
+            raise
+        answer = tokens.issue(g.user)
+        services.audit.record(EventName.LOGIN_OK, user=g.user.username)
+        return answer
 
 
 class Refresh(Resource):  # type: ignore[misc]
@@ -126,6 +143,7 @@ class Logout(Resource):  # type: ignore[misc]
     @login_required
     def post(self) -> LogoutAnswer:
         tokens.end_family(g.claims)
+        current_services().audit.record(EventName.LOGOUT, user=g.user.username)
         return {"msg": "Logged out: this login's tokens work no more."}
 
 
@@ -140,5 +158,28 @@ class Me(Resource):  # type: ignore[misc]
             "username": user.username,
             "role": user.role,
             "detectors": [name for name in registry.names() if user.may_use(name)],
+            "quota": quota_answer(current_services().quotas.standing(user)),
             "expires": g.claims.expires,
         }
+
+
+def _record_failure(username: str, error: CredentialsWrong) -> None:
+    """Record a failed login, under its name only if there is such an account.
+
+    What is no account's name may be a password that was typed into the wrong field.
+    """
+    services = current_services()
+    name, account = None, "unknown"
+    try:
+        user = services.users.get(username)
+    except UserNotFound:
+        pass
+    else:
+        name, account = user.username, "disabled" if user.disabled else "enabled"
+    services.audit.record(
+        EventName.LOGIN_FAILED,
+        user=name,
+        outcome="failed",
+        reason=error.code,
+        detail={"account": account},
+    )

@@ -39,6 +39,7 @@ def init_app(app: Flask, services: Services) -> None:
             "status": "healthy" if usable else "unhealthy",
             "ml_libs_available": usable,
             "version": __version__,
+            "audit": services.audit.state,
             "detectors": states,
         }
         return json_response(answer, 200 if usable else 503)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from visiongate import errors
 from visiongate.web.card import CARD_FORMATS
 from visiongate.web.option_table import ANNOTATED
-from visiongate.web.spec import detect_routes, examples
+from visiongate.web.spec import detect_routes, examples, user_routes
 from visiongate.web.spec import errors as may
 from visiongate.web.spec.errors import problem_responses
 from visiongate.web.spec.operation import (
@@ -29,15 +29,17 @@ TAGS = {
     **detect_routes.TAGS,
     _DETECTORS: "What there is to ask.",
     _IMAGES: "Pictures that the gateway keeps, for their owner and admins.",
+    **user_routes.TAGS,
 }
 
 
-def operations(detectors: Sequence[str]) -> Iterator[Operation]:
+def operations(detectors: Sequence[str], max_pictures: int) -> Iterator[Operation]:
     """Yield every operation of the API, for a gateway that has these detectors."""
     yield from _logins()
-    yield from detect_routes.operations(detectors)
+    yield from detect_routes.operations(detectors, max_pictures)
     yield from _describing(detectors)
     yield from _kept()
+    yield from user_routes.operations(detectors)
 
 
 def _logins() -> Iterator[Operation]:

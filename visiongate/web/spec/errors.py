@@ -17,6 +17,7 @@ __all__ = [
     "FAULT",
     "OPTIONS",
     "PICTURE",
+    "SOURCES",
     "STORE",
     "TOKEN",
     "Errors",
@@ -48,15 +49,28 @@ PICTURE: Errors = (
     errors.Base64Invalid,
     errors.OptionUnknown,
 )
+SOURCES: Errors = (
+    errors.PicturesTooMany,
+    errors.UrlInvalid,
+    errors.UrlFetchingOff,
+    errors.UrlNotAllowed,
+    errors.UrlTooLarge,
+    errors.UrlNotPicture,
+    errors.UrlUnreachable,
+    errors.UrlTimeout,
+)
+"""Of several pictures, and of addresses."""
 OPTIONS: Errors = (errors.OptionUnknown, errors.OptionInvalid)
 DETECTING: Errors = (
     errors.DetectorForbidden,
     errors.DetectorDisabled,
     errors.NotBuilt,
+    errors.QuotaExceeded,
     errors.Overloaded,
     errors.DeadlineExceeded,
     errors.DetectorUnavailable,
     errors.ModelUnavailable,
+    errors.AuditUnavailable,
     errors.Unavailable,
 )
 
@@ -76,6 +90,7 @@ _DETAILS: Mapping[type[VisiongateError], str] = {
     errors.FieldMissing: "The field 'password' is missing.",
     errors.PasswordInvalid: "The password is 80 bytes long in UTF-8; bcrypt takes at most 72.",
     errors.UsernameInvalid: "A user name neither begins nor ends with a space.",
+    errors.UrlInvalid: "Only addresses that begin with http:// or https:// are fetched.",
     errors.AuthenticationError: "Log in first.",
     errors.TokenMissing: "Send the header Authorization: Bearer TOKEN, with a token from POST "
     "/api/v1/login.",
@@ -88,6 +103,10 @@ _DETAILS: Mapping[type[VisiongateError], str] = {
     "can change that with adduser.py --detectors.",
     errors.DetectorDisabled: "The operator has switched detector 'ethnicity' off "
     "(detectors_disabled).",
+    errors.UrlFetchingOff: "This gateway fetches no pictures from addresses; send the picture "
+    "itself. The operator can list hosts in VISIONGATE_URL_HOSTS.",
+    errors.UrlNotAllowed: "Pictures are not fetched from 'example.org', port 80. The operator "
+    "lists hosts in VISIONGATE_URL_HOSTS.",
     errors.NotFound: "There is no such route. All of them are in /openapi.json, and readable in "
     "/docs.",
     errors.DetectorUnknown: "There is no detector 'faces'. There are: classify, face, object.",
@@ -96,14 +115,25 @@ _DETAILS: Mapping[type[VisiongateError], str] = {
     errors.UserNotFound: "No user is called 'bob'.",
     errors.MethodNotAllowed: "This route takes OPTIONS, POST.",
     errors.UserExists: "A user called 'ann' exists already.",
+    errors.LastAdmin: "'ann' is the last admin who is not disabled. Make somebody else an admin "
+    "first.",
     errors.RequestTooLarge: "The body of this request may have at most 16384 bytes.",
     errors.PictureTooLarge: "A picture may have at most 5000000 bytes; 7340032 bytes came. The "
     "operator's setting is VISIONGATE_MAX_UPLOAD_BYTES.",
+    errors.UrlTooLarge: "The picture at the address has more than 5000000 bytes. The operator's "
+    "setting is VISIONGATE_MAX_UPLOAD_BYTES.",
+    errors.PicturesTooMany: "The request has 20 pictures, and may have 16. The operator's setting "
+    "is VISIONGATE_MAX_PICTURES.",
+    errors.UrlNotPicture: "What lies at the address is no picture that can be read.",
     errors.FormatUnsupported: "This is a PDF document. Send JPEG, PNG, WEBP, BMP, TIFF or GIF.",
     errors.TooManyRequests: "Too many login attempts for this user (10 per 1 minute). Try again "
     "in 42 s.",
+    errors.QuotaExceeded: "You may send 1000 pictures a day; 1000 are used. The count begins anew "
+    "at midnight UTC, in 3600 s. An admin can raise it.",
     errors.NotBuilt: "There is no detector 'gender' in this installation yet; ask without "
     "gender=true.",
+    errors.UrlUnreachable: "The server at the address cannot be connected to.",
+    errors.UrlTimeout: "The server at the address was silent for too long.",
     errors.Unavailable: "The gateway is shutting down. Try again in a moment.",
     errors.Overloaded: "64 requests are waiting already, the most allowed. Try again shortly, or "
     "send fewer at once.",
@@ -112,6 +142,8 @@ _DETAILS: Mapping[type[VisiongateError], str] = {
     errors.DetectorUnavailable: "Detector 'object' cannot be loaded: RuntimeError: no such device.",
     errors.ModelUnavailable: "The weights of 'yunet' are not on this machine. Fetch them with: "
     "python -m visiongate.models pull yunet",
+    errors.AuditUnavailable: "The use of a sensitive detector could not be recorded, so it is not "
+    "answered.",
     errors.StoreUnavailable: "The data folder cannot be written: No space left on device.",
     errors.ConfigurationError: "VISIONGATE_PORT must be a number from 0 to 65535.",
 }
@@ -120,11 +152,14 @@ _WHEN: Mapping[int, str] = {
     401: "No token that is good.",
     403: "Logged in, but not allowed.",
     404: "There is no such thing.",
+    409: "It does not go together with what there is.",
     413: "Too large.",
     415: "A format, content type or encoding that is not read.",
-    429: "Too many attempts; `Retry-After` tells when to come back.",
+    429: "Too many attempts, or a day's quota is used up; `Retry-After` tells when to come back.",
     500: "A fault of the gateway; its log says more under the request's id.",
     501: "Known, and not in this installation.",
+    502: "The server at the address that was sent gave no picture.",
+    504: "The server at the address that was sent was too slow.",
     503: "Not available right now; the detail says what to do.",
 }
 _HEADERS: Mapping[int, tuple[str, ...]] = {

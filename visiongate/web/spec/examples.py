@@ -11,8 +11,8 @@ from visiongate.web.answer_types import (
     LiveAnswer,
     LoginAnswer,
     LogoutAnswer,
-    MeAnswer,
     ModelAnswer,
+    Problem,
     ReadyAnswer,
     ReportAnswer,
     RetainedAnswer,
@@ -24,6 +24,8 @@ from visiongate.web.compat_types import (
     UploadAnswer,
 )
 from visiongate.web.detectors_api import DetectorDescription, DetectorsAnswer
+from visiongate.web.several import ListOfOne, ReportOfOne
+from visiongate.web.user_types import MeAnswer, QuotaAnswer, UserAnswer, UsersAnswer
 
 __all__ = [
     "CARD",
@@ -37,6 +39,7 @@ __all__ = [
     "IMAGES",
     "KEPT_ID",
     "LIST",
+    "LISTS",
     "LIVE",
     "LOGIN",
     "LOGOUT",
@@ -45,7 +48,10 @@ __all__ = [
     "PREDICT",
     "READY",
     "REPORT",
+    "REPORTS",
     "UPLOAD",
+    "USER",
+    "USERS",
 ]
 
 KEPT_ID = "00000198a3c4d5e6-5d41402abc4b2a76b9719d911017c592"
@@ -74,12 +80,29 @@ LOGIN: LoginAnswer = {
     "expires": 3600,
 }
 LOGOUT: LogoutAnswer = {"msg": "Logged out: this login's tokens work no more."}
+_QUOTA: QuotaAnswer = {
+    "requests": {"limit": 1000, "used": 12, "left": 988},
+    "megapixels": None,
+    "resets": "2026-01-02T00:00:00Z",
+}
 ME: MeAnswer = {
     "username": "ann",
     "role": "user",
     "detectors": ["face", "object"],
+    "quota": _QUOTA,
     "expires": 1_767_272_400,
 }
+USER: UserAnswer = {
+    "username": "bob",
+    "role": "user",
+    "disabled": False,
+    "detectors": ["face"],
+    "requests_per_day": 1000,
+    "megapixels_per_day": None,
+    "quota": _QUOTA,
+    "created": "2026-01-01T12:00:00Z",
+}
+USERS: UsersAnswer = {"users": [USER], "next": "bob"}
 LIST: list[ListItem] = [
     {"type": "person", "label": "person", "confidence": "99.69%", "box": [24, 18, 318, 597]},
     {"type": "dog", "label": "dog", "confidence": "87.20%", "box": [301, 377, 470, 590]},
@@ -148,6 +171,23 @@ REPORT: ReportAnswer = {
     "warnings": [],
     "retained": _RETAINED,
 }
+_PROBLEM: Problem = {
+    "type": "urn:visiongate:error:picture_corrupt",
+    "title": "The picture is damaged",
+    "status": 400,
+    "detail": "The JPEG picture is cut off or damaged. Send it again, whole.",
+    "code": "picture_corrupt",
+    "request_id": "5f0c7d5e9a3b4e1c8d2f6a7b9c0d1e2f",
+    "msg": "The JPEG picture is cut off or damaged. Send it again, whole.",
+}
+LISTS: list[ListOfOne] = [
+    {"file": "1.jpg", "picture_id": KEPT_ID, "result": LIST, "problem": None},
+    {"file": "2.jpg", "picture_id": None, "result": None, "problem": _PROBLEM},
+]
+REPORTS: list[ReportOfOne] = [
+    {"file": "1.jpg", "picture_id": KEPT_ID, "result": REPORT, "problem": None},
+    {"file": "2.jpg", "picture_id": None, "result": None, "problem": _PROBLEM},
+]
 DETECTOR: DetectorDescription = {
     "name": "face",
     "task": "detection",
@@ -202,6 +242,7 @@ HEALTH: HealthAnswer = {
     "status": "healthy",
     "ml_libs_available": True,
     "version": __version__,
+    "audit": "on",
     "detectors": {"face": "ready", "object": "registered"},
 }
 LIVE: LiveAnswer = {"status": "live"}

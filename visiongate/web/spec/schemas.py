@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from visiongate.imaging import FORMATS, media_type
-from visiongate.web import answer_types, compat_types, detectors_api
+from visiongate.web import answer_types, compat_types, detectors_api, several, user_types
 
 __all__ = ["PICTURE_TYPES", "answer_schemas", "compat_body", "picture_body"]
 
@@ -30,6 +30,12 @@ _JSON_PICTURE = {
     "minLength": 1,
     "description": "The picture in standard base64, with or without `data:image/jpeg;base64,`.",
 }
+_URL = {
+    "type": "string",
+    "pattern": r"^https?://[a-z0-9]+(\.[a-z0-9]+)*/[A-Za-z0-9/._-]*$",
+    "maxLength": 2048,
+    "description": "The address of a picture, on a host that the operator has listed.",
+}
 _ANSWERS = (
     answer_types.CardAnswer,
     answer_types.HealthAnswer,
@@ -38,7 +44,6 @@ _ANSWERS = (
     answer_types.LiveAnswer,
     answer_types.LoginAnswer,
     answer_types.LogoutAnswer,
-    answer_types.MeAnswer,
     answer_types.Problem,
     answer_types.ReadyAnswer,
     answer_types.ReportAnswer,
@@ -48,7 +53,12 @@ _ANSWERS = (
     compat_types.GenderAnswer,
     compat_types.PredictAnswer,
     compat_types.UploadAnswer,
+    several.ListOfOne,
+    several.ReportOfOne,
     detectors_api.DetectorsAnswer,
+    user_types.MeAnswer,
+    user_types.UserAnswer,
+    user_types.UsersAnswer,
 )
 
 
@@ -62,21 +72,25 @@ def answer_schemas() -> dict[str, Any]:
     return dict(sorted(schemas.items()))
 
 
-def picture_body() -> dict[str, Any]:
-    """Return the request body that carries one picture, in each way that is read."""
-    form = {
-        "type": "object",
-        "properties": {"file": {**_PART, "description": "The picture; `image` is read too."}},
-        "required": ["file"],
-        "additionalProperties": False,
-    }
-    document = {
-        "type": "object",
-        "properties": {"image": _JSON_PICTURE},
-        "required": ["image"],
-        "additionalProperties": False,
-    }
-    note = " Options may also come beside it, as form fields or members of the JSON."
+def picture_body(max_pictures: int) -> dict[str, Any]:
+    """Return the request body of a detect route, in each way that is read."""
+
+    def several(picture: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "type": "array",
+            "items": picture,
+            "minItems": 1,
+            "maxItems": max_pictures,
+            "description": "Several pictures, each answered with its own result or problem.",
+        }
+
+    one = {**_PART, "description": "The picture; `image` is read too."}
+    form = _one_of({"file": one, "files": several(_BINARY), "url": _URL})
+    document = _one_of({"image": _JSON_PICTURE, "images": several(_JSON_PICTURE), "url": _URL})
+    note = (
+        " Or several pictures, or the address of one. Options may also come beside them, as form "
+        "fields or members of the JSON."
+    )
     return _body(form, document, (*PICTURE_TYPES, "application/octet-stream"), note)
 
 
@@ -94,7 +108,8 @@ def _body(
     form: dict[str, Any], document: dict[str, Any], kinds: Sequence[str], note: str
 ) -> dict[str, Any]:
     pictures = ", ".join(kind for kind in kinds if kind.startswith("image/"))
-    encoding = {name: {"contentType": pictures} for name in form["properties"]}
+    files = (name for name in ("file", "image") if name in form["properties"])
+    encoding = {name: {"contentType": pictures} for name in files}
     return {
         "description": f"One picture: multipart, raw, or JSON. Its bytes decide what it is.{note}",
         "required": True,
@@ -103,6 +118,17 @@ def _body(
             "application/json": {"schema": document, "example": {"image": _TINY_PICTURE}},
             **{kind: {"schema": _BINARY} for kind in kinds},
         },
+    }
+
+
+def _one_of(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return an object that has exactly one of these members."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
     }
 
 
