@@ -62,6 +62,23 @@ say "Faces in the upper half alone, the surest ones, none that is tiny"
 ask -F "file=@$picture" -F 'regions=[{"bottom": 0.5, "detect": {"face": 0.8}}]' -F min_box=0.02 \
     "$address/api/v1/detect/face?delete=true"
 
+if [ "$(ask "$address/api/v1/me" | member role)" = admin ]; then
+    say "The first users (for admins)"
+    ask "$address/api/v1/users?limit=3"
+
+    say "A user of its own, with a password nobody knows"
+    secret=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+    printf '{"username":"curl-example-%s","password":"%s","detectors":["face"]}' "$$" "$secret" |
+        ask -H "Content-Type: application/json" --data-binary @- "$address/api/v1/users"
+
+    say "A quota for that user: pictures a day"
+    ask -X PATCH -H "Content-Type: application/json" -d '{"requests_per_day":1000}' \
+        "$address/api/v1/users/curl-example-$$"
+
+    say "Remove that user"
+    ask -X DELETE -o /dev/null -w "%{http_code}\n" "$address/api/v1/users/curl-example-$$"
+fi
+
 say "New tokens for the refresh token"
 answer=$(curl -sS -X POST -H "Authorization: Bearer $refresh" "$address/api/v1/refresh")
 token=$(echo "$answer" | member access_token)

@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         path = options.file or audit_path(settings)
         if not files_of(path):
             off = " It is switched off (VISIONGATE_AUDIT=off)." if settings.audit == "off" else ""
-            return _fail(f"There is no audit log at {path} yet.{off}")
+            _fail(f"There is no audit log at {path} yet.{off}")
+            return 1 if options.file else 0
         reading = Reading(path)
         found = reading.events(query)
         if options.json:

@@ -10,6 +10,7 @@ from visiongate.audit import EventName, Origin
 from visiongate.errors import QuotaExceeded
 from visiongate.web import logging as web_logging
 from visiongate.web.api import API_PREFIX
+from visiongate.web.metrics import metrics_of
 
 if TYPE_CHECKING:
     from visiongate.services import Services
@@ -23,6 +24,7 @@ _LOGIN = f"{API_PREFIX}/login"
 def init_app(app: Flask, services: Services) -> None:
     """Record refusals, and let every event know its request."""
     services.audit.origin = _origin
+    services.audit.on_failure = metrics_of(app).audit_failures.inc
 
     def record(response: Response) -> Response:
         code = g.get("problem_code")

@@ -33,7 +33,15 @@ if TYPE_CHECKING:
     from visiongate.services import Services
     from visiongate.types import Report
 
-__all__ = ["Metrics", "count_login", "init_app", "metrics_of", "observe_report"]
+__all__ = [
+    "Metrics",
+    "count_fetch",
+    "count_login",
+    "count_problem",
+    "init_app",
+    "metrics_of",
+    "observe_report",
+]
 
 _EXTENSION = "visiongate.metrics"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -92,8 +100,19 @@ class Metrics:
             ("detector",),
             registry=registry,
         )
+        self.audit_failures = Counter(
+            "visiongate_audit_failures",
+            "Events that the audit log could not take.",
+            registry=registry,
+        )
         self.logins = Counter(
             "visiongate_logins", "Login attempts, by outcome.", ("outcome",), registry=registry
+        )
+        self.fetches = Counter(
+            "visiongate_url_fetches",
+            "Pictures fetched from addresses, by the operator's entry for the host.",
+            ("host", "outcome"),
+            registry=registry,
         )
         self.unavailable = Gauge(
             "visiongate_detector_unavailable",
@@ -201,6 +220,16 @@ def observe_report(report: Report) -> None:
 def count_login(outcome: str) -> None:
     """Count a login attempt: ``ok``, ``wrong``, ``limited`` or ``malformed``."""
     metrics_of(current_app).logins.labels(outcome).inc()
+
+
+def count_problem(code: str) -> None:
+    """Count the problem of one picture among several."""
+    metrics_of(current_app).errors.labels(code).inc()
+
+
+def count_fetch(host: str, outcome: str) -> None:
+    """Count a picture fetched from a host as the operator lists it: ``ok`` or an error's code."""
+    metrics_of(current_app).fetches.labels(host, outcome).inc()
 
 
 def _is_sensitive(registry: Registry, name: str) -> bool:
