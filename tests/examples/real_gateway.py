@@ -46,14 +46,23 @@ class RealGateway:
             for name, value in os.environ.items()
             if not name.startswith("VISIONGATE_") and name not in ("PORT", "FLASK_DEBUG")
         } | {f"VISIONGATE_{name}": value for name, value in own.items()}
+        self.add_user(USER)
+
+    def add_user(self, name: str, *more: str) -> None:
+        """Add a user, or change one; ``more`` are options of adduser.py."""
         subprocess.run(
-            [sys.executable, str(ROOT / "adduser.py"), "-u", USER, "--password-stdin"],
+            [sys.executable, str(ROOT / "adduser.py"), "-u", name, "--password-stdin", *more],
             input=f"{PASSWORD}\n".encode(),
             env=self._environment,
-            cwd=folder,
+            cwd=self._folder,
             capture_output=True,
             check=True,
         )
+
+    @property
+    def data(self) -> Path:
+        """The folder of its users and keys."""
+        return self._folder / "data"
 
     @property
     def kept(self) -> list[Path]:

@@ -21,6 +21,7 @@ from visiongate.web import (
     logging,
     metrics,
     openapi,
+    playground,
     reading,
 )
 
@@ -40,6 +41,7 @@ _MODULES = (
     health,
     compat,
     openapi,
+    playground,
 )
 """Each has one ``init_app``. Hooks after a request run from the last of these to the first."""
 

@@ -6,7 +6,6 @@ Neither needs a token; both come from the gateway alone, no other host is asked.
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 from collections.abc import Mapping
 from importlib.resources import files
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, request
 
 from visiongate.errors import NotFound
+from visiongate.web import playground
+from visiongate.web.cached import cached_answer
 from visiongate.web.spec.document import build
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def init_app(app: Flask, services: Services) -> None:
             detectors=services.registry.names(),
             open_routes=services.settings.open_routes,
             assets=tuple(ASSETS),
+            playground=tuple(playground.ASSETS),
         )
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -62,7 +64,7 @@ def init_app(app: Flask, services: Services) -> None:
 
     def specification() -> Response:
         """Return the OpenAPI document."""
-        return _answer(written(request.script_root), "application/json")
+        return cached_answer(written(request.script_root), "application/json")
 
     def page() -> Response:
         """Return Swagger UI's page."""
@@ -75,18 +77,8 @@ def init_app(app: Flask, services: Services) -> None:
         if name not in ASSETS:
             raise NotFound("There is no such file.")
         folder, media_type = ASSETS[name]
-        return _answer(read(folder / name), media_type)
+        return cached_answer(read(folder / name), media_type)
 
     app.add_url_rule("/openapi.json", "openapi", specification)
     app.add_url_rule("/docs", "docs", page)
     app.add_url_rule("/docs/<string:name>", "docs_file", asset)
-
-
-def _answer(body: bytes, media_type: str) -> Response:
-    """Answer ``body``, or 304 where the caller has this version already."""
-    response = Response(body, mimetype=media_type)
-    response.set_etag(hashlib.sha256(body).hexdigest()[:16])
-    response.headers["Cache-Control"] = "no-cache"  # may be kept, and is asked for again
-    response.make_conditional(request)
-    del response.headers["Date"]  # the server writes it too
-    return response

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from visiongate import __version__
-from visiongate.web.spec import api_routes, other_routes
+from visiongate.web.spec import api_routes, other_routes, page_routes
 from visiongate.web.spec.errors import error_examples
 from visiongate.web.spec.examples import KEPT_ID
 from visiongate.web.spec.operation import ACCESS
@@ -55,17 +55,24 @@ _HEADERS: dict[str, Any] = {
 
 
 def build(
-    *, base: str, detectors: Sequence[str], open_routes: Sequence[str], assets: Sequence[str]
+    *,
+    base: str,
+    detectors: Sequence[str],
+    open_routes: Sequence[str],
+    assets: Sequence[str],
+    playground: Sequence[str],
 ) -> dict[str, Any]:
     """Return the document.
 
     ``base`` is the path under which the gateway is reached, ``detectors`` those that exist,
-    ``open_routes`` the compatibility routes that need no token, ``assets`` the files of /docs.
+    ``open_routes`` the compatibility routes that need no token, ``assets`` the files of /docs,
+    ``playground`` those of the page at /.
     """
     paths: dict[str, dict[str, Any]] = {}
     for operation in (
         *api_routes.operations(detectors),
-        *other_routes.operations(open_routes, assets),
+        *other_routes.operations(open_routes),
+        *page_routes.operations(assets, playground),
     ):
         paths.setdefault(operation.path, {})[operation.method] = operation.document()
     return {
@@ -81,7 +88,9 @@ def build(
         "security": ACCESS,
         "tags": [
             {"name": name, "description": description}
-            for name, description in (api_routes.TAGS | other_routes.TAGS).items()
+            for name, description in (
+                api_routes.TAGS | other_routes.TAGS | page_routes.TAGS
+            ).items()
         ],
         "paths": paths,
         "components": {

@@ -1,9 +1,8 @@
-"""The operations outside ``/api/v1``: earlier services' routes, health, metrics, documentation."""
+"""The operations outside ``/api/v1`` for programs: earlier services' routes, health, metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from visiongate import errors
 from visiongate.web import compat
@@ -15,18 +14,16 @@ from visiongate.web.spec.operation import (
     NO_TOKEN,
     Operation,
     answer,
-    in_path,
     json_answer,
 )
 from visiongate.web.spec.schemas import PICTURE_TYPES, compat_body
 
 __all__ = ["TAGS", "operations"]
 
-_COMPAT, _HEALTH, _SELF = "Compatibility", "Health", "Documentation"
+_COMPAT, _HEALTH = "Compatibility", "Health"
 TAGS = {
     _COMPAT: "The routes of four earlier services, answered in their shapes. Nothing is kept.",
     _HEALTH: "For load balancers and monitoring.",
-    _SELF: "How to use all this.",
 }
 _COMPAT_ANSWERS: dict[str, tuple[str, str, object]] = {
     "/classify": (
@@ -48,11 +45,10 @@ _COMPAT_ANSWERS: dict[str, tuple[str, str, object]] = {
 }
 
 
-def operations(open_routes: Sequence[str], assets: Sequence[str]) -> Iterator[Operation]:
-    """Yield every operation; ``open_routes`` need no token, ``assets`` are the files of /docs."""
+def operations(open_routes: Sequence[str]) -> Iterator[Operation]:
+    """Yield every operation; ``open_routes`` need no token."""
     yield from _compat(open_routes)
     yield from _health()
-    yield from _documentation(assets)
 
 
 def _compat(open_routes: Sequence[str]) -> Iterator[Operation]:
@@ -138,77 +134,3 @@ def _health() -> Iterator[Operation]:
         },
         security=NO_TOKEN,
     )
-
-
-def _documentation(assets: Sequence[str]) -> Iterator[Operation]:
-    page = "<!doctype html>…"
-    yield Operation(
-        "get",
-        "/openapi.json",
-        "openapi",
-        _SELF,
-        "This specification",
-        _cached(
-            "The document.",
-            {
-                "application/json": {
-                    "schema": {"type": "object", "required": ["openapi", "info", "paths"]},
-                    "example": {"openapi": "3.1.0", "info": {"title": "Visiongate"}, "paths": {}},
-                }
-            },
-            may.FAULT,
-        ),
-        security=NO_TOKEN,
-        parameters=(_IF_NONE_MATCH,),
-    )
-    yield Operation(
-        "get",
-        "/docs",
-        "docs",
-        _SELF,
-        "This specification as a page to read and try",
-        {
-            "200": answer(
-                "Swagger UI.", {"text/html": {"schema": {"type": "string"}, "example": page}}
-            ),
-            **problem_responses(may.FAULT),
-        },
-        security=NO_TOKEN,
-    )
-    style = {"schema": {"type": "string"}, "example": "body { margin: 0; }"}
-    script = {"schema": {"type": "string"}, "example": "SwaggerUIBundle({});"}
-    binary = {"schema": {"type": "string", "format": "binary"}}
-    yield Operation(
-        "get",
-        "/docs/{name}",
-        "docs_file",
-        _SELF,
-        "A file of that page",
-        _cached(
-            "The file.",
-            {"text/css": style, "text/javascript": script, "image/png": binary},
-            (errors.NotFound, *may.FAULT),
-        ),
-        security=NO_TOKEN,
-        parameters=(
-            in_path("name", {"type": "string", "enum": list(assets)}, "The file's name."),
-            _IF_NONE_MATCH,
-        ),
-    )
-
-
-_IF_NONE_MATCH: dict[str, Any] = {
-    "name": "If-None-Match",
-    "in": "header",
-    "description": "The `ETag` of what the caller has already.",
-    "schema": {"type": "string"},
-    "example": '"9e107d9d372bb682"',
-}
-
-
-def _cached(description: str, content: dict[str, Any], possible: may.Errors) -> dict[str, Any]:
-    return {
-        "200": answer(description, content, headers=("ETag",)),
-        "304": answer("What the caller has is the newest.", headers=("ETag",)),
-        **problem_responses(possible),
-    }
