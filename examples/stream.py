@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import math
 import os
 import re
 import sys
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from streaming.arguments import count, fraction, names, regions, seconds
 from streaming.frames import Folder, Source, SourceError
 from streaming.interrupts import Interrupts
 from streaming.outputs import Output, OutputError, Quit, Recorder, Window
@@ -91,7 +91,7 @@ def _run(options: argparse.Namespace, console: Console, interrupts: Interrupts) 
             _check_detectors(client, options.detectors)
         question = Question(
             options.detectors,
-            {"min_confidence": options.min_confidence, "labels": options.labels},
+            {name: getattr(options, name) for name in ("min_confidence", "labels", "regions")},
             options.keep,
             options.width,
         )
@@ -190,19 +190,22 @@ def _parser() -> argparse.ArgumentParser:
     add("--user", required=True, metavar="NAME", help="who logs in")
     add(
         "--detectors",
-        type=_names,
+        type=names,
         default=("object",),
         metavar="NAMES",
         help="what is asked, with commas between (default: object)",
     )
-    add("--min-confidence", type=_fraction, metavar="0..1", help="leave out what is less certain")
+    add("--min-confidence", type=fraction, metavar="0..1", help="leave out what is less certain")
     add("--labels", metavar="NAMES", help="only these, as in person,dog")
-    add("--every", type=_count, default=1, metavar="N", help="send every Nth frame (default 1)")
-    add("--width", type=_count, metavar="PIXELS", help="send wider frames made smaller")
+    add(
+        "--regions", type=regions, metavar="FILE", help="only in these, JSON as of docs/http-api.md"
+    )
+    add("--every", type=count, default=1, metavar="N", help="send every Nth frame (default 1)")
+    add("--width", type=count, metavar="PIXELS", help="send wider frames made smaller")
     add("--keep", action="store_true", help="let the gateway keep the pictures")
     add(
         "--patience",
-        type=_seconds,
+        type=seconds,
         default=60.0,
         metavar="SECONDS",
         help="how long to wait for a stream or a gateway to come back (default 60)",
@@ -211,37 +214,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--output", type=Path, metavar="FILE", help="the video; .jsonl stands beside it")
     add("--force", action="store_true", help="overwrite these files")
     return parser
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise argparse.ArgumentTypeError("name a detector, or several with commas between")
-    return names
-
-
-def _fraction(text: str) -> float:
-    return _number(text, 0, 1)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
-    return int(_number(text, 1, 1_000_000))
-
-
-def _seconds(text: str) -> float:
-    return _number(text, 0, 1e9)
-
-
-def _number(text: str, least: float, most: float) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not least <= value <= most:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
-    return value
 
 
 if __name__ == "__main__":

@@ -85,6 +85,23 @@ def test_each_frame_s_face_is_written_down_and_drawn(
     assert len(gateway.kept) == kept
 
 
+def test_only_what_lies_in_a_region_is_found(run: Run, video: Path, tmp_path: Path) -> None:
+    (tmp_path / "half.json").write_text('[{"right": 0.5, "labels": ["face"]}]\n')
+    assert run(video, "--regions", "half.json") == 0
+    middle = SIZE[0] / 2
+    inside = outside = 0
+    for line in lines_of(tmp_path / "hopper-detections.jsonl"):
+        left, _, right, _ = face(line["frame"])
+        if right < middle:
+            inside += 1
+            assert line["detections"], line["frame"]
+        if left > middle + 10:  # the box is no more exact than that
+            outside += 1
+            assert not line["detections"], line["frame"]
+    assert inside
+    assert outside
+
+
 def assert_box_is_drawn(drawn: Image, plain: Image, box: list[float]) -> None:
     """Compare with the frame as it was: different along the box, alike inside it."""
     changed = np.abs(drawn.astype(int) - plain).max(axis=2)
@@ -353,6 +370,35 @@ class TestMessages:
             run(video, *wrong)
         assert caught.value.code == 2
         assert f"argument {wrong[0]}: {wrong[1]!r} is no" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(None, "cannot be read"), ("{", "no JSON"), ("[" * 100_000, "no JSON")]
+)
+def test_regions_that_cannot_be_read(
+    run: Run,
+    video: Path,
+    tmp_path: Path,
+    content: str | None,
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if content is not None:
+        (tmp_path / "yard.json").write_text(content)
+    with pytest.raises(SystemExit) as caught:
+        run(video, "--regions", "yard.json")
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert "argument --regions: yard.json" in error
+    assert told in error
+
+
+def test_regions_that_are_none_are_told_in_the_gateway_s_words(
+    run: Run, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "yard.json").write_text('[{"left": 2}]')
+    assert run(video, "--regions", "yard.json") == 1
+    assert "[0].left" in capsys.readouterr().err
 
 
 def test_what_is_there_is_not_overwritten(
