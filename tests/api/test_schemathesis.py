@@ -54,7 +54,9 @@ schemathesis.openapi.format(
 )
 
 _DOCUMENT: dict[str, Any] = json.loads(
-    json.dumps(build(base="", detectors=_DETECTORS, open_routes=(), assets=tuple(ASSETS)))
+    json.dumps(
+        build(base="", detectors=_DETECTORS, max_pictures=16, open_routes=(), assets=tuple(ASSETS))
+    )
 )
 
 
@@ -120,8 +122,8 @@ def _is_positive(case: schemathesis.Case) -> bool:
 def _make_sense(case: schemathesis.Case) -> None:
     """Mend what no schema can say, in a case that is meant to be accepted.
 
-    Options must go together, the JPEG that /predict asks for is one in base64 too, and an answer
-    within a few milliseconds may rightly come too late.
+    Options must go together, several pictures are not drawn into, the JPEG that /predict asks for
+    is one in base64 too, and an answer within a few milliseconds may rightly come too late.
     """
     if not _is_positive(case):
         return
@@ -129,6 +131,9 @@ def _make_sense(case: schemathesis.Case) -> None:
     query, path = case.query or {}, case.path_parameters or {}
     if case.query:
         case.query = sensible(query, path.get("name", case.path.rpartition("/")[2]))
+    if isinstance(case.body, dict) and not {"files", "images"}.isdisjoint(case.body):
+        one = case.query or {}
+        case.query = {name: value for name, value in one.items() if name != "annotate"}
     if int(case.headers.get("X-Deadline-Ms", "60000")) < 60_000:
         case.headers = CaseInsensitiveDict({**case.headers, "X-Deadline-Ms": "60000"})
     if case.path == "/predict" and case.media_type == "application/json":

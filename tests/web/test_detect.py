@@ -168,7 +168,6 @@ class TestOneDetector:
         ("query", "code", "named"),
         [
             ("min_confidance=0.5", "option_unknown", "min_confidence"),
-            ("url=http://localhost/", "option_unknown", "url"),
             ("detectors=face", "option_unknown", "detectors"),
             ("min_confidence=high", "option_invalid", "min_confidence"),
             ("max_detections=0", "option_invalid", "max_detections"),

@@ -27,7 +27,8 @@ BASE64 = base64.b64encode(PICTURE).decode()
 
 def _app(limit: int = LIMIT) -> Flask:
     app = Flask(__name__)
-    services: Any = SimpleNamespace(settings=SimpleNamespace(max_upload_bytes=limit))
+    settings = SimpleNamespace(max_upload_bytes=limit, max_pictures=4)
+    services: Any = SimpleNamespace(settings=settings)
     errors.init_app(app, services)
     reading.init_app(app, services)
 
@@ -385,7 +386,7 @@ class TestTooLarge:
 
     def test_a_form_of_many_parts_or_a_long_text(self, client: FlaskClient) -> None:
         many = [_part(f"a{n}", b"", None) for n in range(100)]
-        assert "32 parts" in _refused(_form(client, *many), 413, "request_too_large")
+        assert "36 parts" in _refused(_form(client, *many), 413, "request_too_large")
         long = _part("delete", b"x" * 600_000, None)
         assert "500000" in _refused(_form(client, long), 413, "request_too_large")
 

@@ -15,7 +15,7 @@ from flask import Flask, Response, g, request
 from flask_restful import Resource
 
 from visiongate import annotate
-from visiongate.errors import FieldMissing, NotBuilt
+from visiongate.errors import FieldMissing, NotBuilt, OptionInvalid
 from visiongate.pipeline import FACE, DetectRequest, Outcome
 from visiongate.types import Report
 from visiongate.web.answers import detection_list, json_response, report_answer
@@ -30,7 +30,8 @@ from visiongate.web.options import (
     read_deadline,
     read_options,
 )
-from visiongate.web.reading import read_upload
+from visiongate.web.several import answer_each
+from visiongate.web.sources import Sources, read_sources
 
 if TYPE_CHECKING:
     from visiongate.services import Services
@@ -59,23 +60,34 @@ class _Detect(Resource):  # type: ignore[misc]
 
     method_decorators = (login_required,)
 
-    def _read(self, allowed: Collection[str]) -> tuple[bytes, DetectOptions, float | None]:
-        settings = current_services().settings
-        deadline = read_deadline(request, settings.deadline_ms, time.monotonic())
-        upload = read_upload(settings.max_upload_bytes)
-        given = chain(request.args.items(multi=True), upload.members)
-        return upload.picture, read_options(given, allowed), deadline
+    def _read(self, allowed: Collection[str]) -> tuple[Sources, DetectOptions, float | None]:
+        services = current_services()
+        deadline = read_deadline(request, services.settings.deadline_ms, time.monotonic())
+        sources = read_sources(services, deadline)
+        in_query = (one for one in request.args.items(multi=True) if one[0] != "url")
+        return sources, read_options(chain(in_query, sources.members), allowed), deadline
 
     def _run(
         self,
-        picture: bytes,
+        sources: Sources,
         names: tuple[str, ...],
         options: DetectOptions,
         deadline: float | None,
         write: Callable[[Report], object],
     ) -> Response:
         check_findable(current_services().registry, names, options)
+        services = current_services()
+        services.pipeline.check(g.user, names)
         wanted = picture_type(request, options.annotate)
+        if sources.several:
+            if wanted is not None:
+                raise OptionInvalid(
+                    "Several pictures are answered in JSON. To have one with its boxes drawn, "
+                    "send it alone, as 'file'; else ask without annotate=true, and with a header "
+                    "Accept that takes application/json."
+                )
+            if deadline is None:  # one for all of them
+                deadline = time.monotonic() + services.settings.deadline_ms / 1000
         asked = DetectRequest(
             names,
             options.predict,
@@ -86,13 +98,20 @@ class _Detect(Resource):  # type: ignore[misc]
             # With one detector there is no other answer beside which to report its failure.
             partial=len(names) > 1,
         )
-        outcome = current_services().pipeline.run(picture, g.user, asked)
-        observe_report(outcome.report)
+
+        def look(picture: bytes) -> Outcome:
+            outcome = services.pipeline.run(picture, g.user, asked)
+            observe_report(outcome.report)
+            return outcome
+
+        if sources.several:
+            each = answer_each(sources.pictures, lambda one: look(one).report, write)
+            return _varying(json_response(each))
+        outcome = look(sources.pictures[0].read())
         response = _drawn(outcome, wanted) if wanted else json_response(write(outcome.report))
-        response.vary.add("Accept")
         if outcome.report.retained is not None:
             response.headers[PICTURE_HEADER] = outcome.report.retained.id
-        return response
+        return _varying(response)
 
 
 class DetectOne(_Detect):
@@ -102,7 +121,7 @@ class DetectOne(_Detect):
         registry = current_services().registry
         registry.get(name)  # 404 before a picture is read
         own = BY_DETECTOR.get(name, ())
-        picture, options, deadline = self._read((*COMMON, *own))
+        sources, options, deadline = self._read((*COMMON, *own))
         chosen = options.type or name
         names: tuple[str, ...] = (chosen,)
         if options.gender:
@@ -117,7 +136,7 @@ class DetectOne(_Detect):
         info = registry.get(chosen).info
         judged_by = chosen if info is not None and info.needs == "faces" else None
         return self._run(
-            picture, names, options, deadline, lambda report: detection_list(report, judged_by)
+            sources, names, options, deadline, lambda report: detection_list(report, judged_by)
         )
 
 
@@ -125,14 +144,19 @@ class DetectMany(_Detect):
     """Several detectors, one decoding, one full report."""
 
     def post(self) -> Response:
-        picture, options, deadline = self._read((*COMMON, *MANY))
+        sources, options, deadline = self._read((*COMMON, *MANY))
         registry = current_services().registry
         if not options.detectors:
             raise FieldMissing(
                 "Name the detectors, as in ?detectors=face,object. "
                 f"There are: {', '.join(registry.names())}."
             )
-        return self._run(picture, options.detectors, options, deadline, report_answer)
+        return self._run(sources, options.detectors, options, deadline, report_answer)
+
+
+def _varying(response: Response) -> Response:
+    response.vary.add("Accept")
+    return response
 
 
 def _drawn(outcome: Outcome, media_type: str) -> Response:

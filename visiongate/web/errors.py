@@ -18,7 +18,7 @@ from visiongate.web.answer_types import Problem
 if TYPE_CHECKING:
     from visiongate.services import Services
 
-__all__ = ["PROBLEM_TYPE", "as_error", "init_app", "problem"]
+__all__ = ["PROBLEM_TYPE", "as_error", "init_app", "problem", "problem_of_one"]
 
 PROBLEM_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:visiongate:error:"
@@ -56,23 +56,39 @@ def problem(error: VisiongateError, status: int | None = None) -> Response:
     """Return the problem document of ``error``; ``status`` where it is not the error's own."""
     status = status or error.status
     g.problem_code = error.code
-    document: Problem = {
+    document = problem_document(error, status)
+    response = Response(current_app.json.dumps(document) + "\n", status, mimetype=PROBLEM_TYPE)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(_whole_seconds(error.retry_after))
+    if isinstance(error, errors.AuthenticationError):
+        response.headers["WWW-Authenticate"] = _challenge(error)
+    return response
+
+
+def problem_document(error: VisiongateError, status: int | None = None) -> Problem:
+    """Return what the problem document of ``error`` says."""
+    return {
         **error.extra,  # type: ignore[typeddict-item]  # its members are the errors' own
         "type": _TYPE_PREFIX + error.code,
         "title": error.title,
-        "status": status,
+        "status": status or error.status,
         "detail": error.detail,
         "code": error.code,
         "request_id": g.get("request_id"),
         # Clients of the original mlapi show this member.
         "msg": error.detail,
     }
-    response = Response(current_app.json.dumps(document) + "\n", status, mimetype=PROBLEM_TYPE)
+
+
+def problem_of_one(exception: Exception) -> Problem:
+    """Return the problem of one picture among several, whose answer has no header for it."""
+    error = as_error(exception)
+    if error.status == _SERVER_ERROR:
+        _log.error("unforeseen error", exc_info=exception)
+    document = problem_document(error)
     if error.retry_after is not None:
-        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
-    if isinstance(error, errors.AuthenticationError):
-        response.headers["WWW-Authenticate"] = _challenge(error)
-    return response
+        document["retry_after"] = _whole_seconds(error.retry_after)
+    return document
 
 
 def as_error(exception: Exception) -> VisiongateError:
@@ -129,6 +145,10 @@ def _from_http(exception: HTTPException) -> VisiongateError:
 def _headers(exception: HTTPException) -> Iterable[tuple[str, str]]:
     """Yield the headers that belong to the error, like Allow and Retry-After."""
     return (item for item in exception.get_headers() if item[0] != "Content-Type")
+
+
+def _whole_seconds(seconds: float) -> int:
+    return max(1, math.ceil(seconds))
 
 
 def _challenge(error: errors.AuthenticationError) -> str:

@@ -17,7 +17,7 @@ from visiongate.errors import BadRequest, PictureTooLarge, RequestTooLarge, Visi
 __all__ = ["MAX_FIELD", "MAX_PARTS", "GatewayRequest"]
 
 MAX_PARTS = 32
-"""Parts that a form may have."""
+"""Parts that a form may have beside the pictures of ``files``."""
 MAX_FIELD = 500_000
 """Bytes of text that a form may have in one part."""
 
@@ -77,6 +77,6 @@ class GatewayRequest(Request):
         if self.went_on:
             return PictureTooLarge(f"The body went on beyond {self.max_content_length} bytes.")
         return RequestTooLarge(
-            f"The form has more than {MAX_PARTS} parts, or over {MAX_FIELD} bytes of text or "
-            "without its boundary. Pictures go in a part with a file name."
+            f"The form has more than {self.max_form_parts} parts, or over {MAX_FIELD} bytes of "
+            "text or without its boundary. Pictures go in a part with a file name."
         )

@@ -52,6 +52,7 @@ def init_app(app: Flask, services: Services) -> None:
         document = build(
             base=base,
             detectors=services.registry.names(),
+            max_pictures=services.settings.max_pictures,
             open_routes=services.settings.open_routes,
             assets=tuple(ASSETS),
             playground=tuple(playground.ASSETS),

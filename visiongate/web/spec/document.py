@@ -58,6 +58,7 @@ def build(
     *,
     base: str,
     detectors: Sequence[str],
+    max_pictures: int,
     open_routes: Sequence[str],
     assets: Sequence[str],
     playground: Sequence[str],
@@ -65,12 +66,13 @@ def build(
     """Return the document.
 
     ``base`` is the path under which the gateway is reached, ``detectors`` those that exist,
+    ``max_pictures`` how many a request may bring,
     ``open_routes`` the compatibility routes that need no token, ``assets`` the files of /docs,
     ``playground`` those of the page at /.
     """
     paths: dict[str, dict[str, Any]] = {}
     for operation in (
-        *api_routes.operations(detectors),
+        *api_routes.operations(detectors, max_pictures),
         *other_routes.operations(open_routes),
         *page_routes.operations(assets, playground),
     ):
