@@ -179,8 +179,8 @@ def _serving(facts: dict[str, Any]) -> Iterator[str]:
     yield f"- Input `{facts['input']['name']}`: (N, {size}, {size}, 3), uint8, RGB, 0 to 255."
     yield "  Crops come from `visiongate.face_crop.crop_face`, as in training."
     for name, output in facts["outputs"].items():
-        yield f"- Output `{name}`: (N, {len(output['labels'])}), float32, probabilities of "
-        yield f"  {', '.join(output['labels'])}; calibrated."
+        yield f"- Output `{name}`: (N, {len(output['labels'])}), float32, probabilities"
+        yield f"  of {', '.join(output['labels'])}; calibrated."
     yield "- Scaling, mirror image, temperatures, softmax and the sum of races are in the graph."
     speed = facts["speed"]
     yield (

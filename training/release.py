@@ -17,6 +17,7 @@ from training.evaluate import answers, evaluate
 from training.export import INPUT, OUTPUTS, export
 from training.measure import by_path
 from training.served import Served
+from training.trainer import Plan
 from training.twin import Twin
 
 __all__ = ["FILE", "release"]
@@ -29,7 +30,6 @@ def release(
     checkpoint: Path,
     folder: Path,
     size: int,
-    command: str,
     machine: str,
     ssd: np.ndarray[Any, Any] | None = None,
 ) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def release(
             "machine": machine,
         },
         "training": {
-            "command": command,
+            "command": _command(state["plan"]),
             "story": _story(faces, state),
             "plan": state["plan"],
             "history": state["history"],
@@ -112,12 +112,24 @@ def _temperatures(network: Any, faces: Faces, size: int, work: Path) -> dict[str
     }
 
 
+def _command(plan: dict[str, Any]) -> str:
+    """Return the command that trains so again: what differs from the defaults, no one's paths."""
+    options = []
+    for name in ("hours", "epochs", "rate", "batch", "sizes", "changes", "patience", "seed"):
+        value, default = plan[name], getattr(Plan, name)
+        if value is not None and tuple(np.ravel(value)) != tuple(np.ravel(default or ())):
+            options.append(f"--{name} {','.join(f'{part:g}' for part in np.ravel(value))}")
+    arguments = f' TRAIN_ARGS="{" ".join(options)}"' if options else ""
+    return f"make train-faces DATA=folder{arguments}"
+
+
 def _story(faces: Faces, state: dict[str, Any]) -> str:
     last, plan = state["history"][-1], state["plan"]
     return (
         f"{len(faces.of('train')):,} faces to train on, {len(faces.of('val')):,} to stop and to "
         f"calibrate by, {len(faces.of('test')):,} for this card. {last['epoch']:.1f} epochs in "
-        f"{last['seconds'] / 60:.0f} minutes, pictures of {plan['sizes'][0]} pixels at first and "
-        f"{plan['sizes'][-1]} at last, AdamW with a cosine by the clock, averaged weights, label "
-        f"smoothing {plan['smoothing']}; three tasks: gender, seven races, nine ages."
+        f"{last['seconds'] / 60:.0f} minutes, pictures of "
+        f"{' and then '.join(map(str, plan['sizes']))} pixels, AdamW with a cosine by the clock, "
+        f"averaged weights, label smoothing {plan['smoothing']}; three tasks: gender, seven races, "
+        "nine ages."
     )

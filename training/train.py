@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -81,15 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.ssd:
         prototxt = given.ssd.with_name("deploy.prototxt")
         boxes = ssd_boxes(faces, faces.of("test"), prototxt, given.ssd)
-    command = "python -m training.train " + shlex.join(arguments or sys.argv[1:])
     facts = release(
-        faces,
-        given.out / "best.pt",
-        given.release,
-        plan.sizes[-1],
-        command,
-        given.machine,
-        boxes,
+        faces, given.out / "best.pt", given.release, plan.sizes[-1], given.machine, boxes
     )
     gender, group = facts["test"]["gender"], facts["test"]["group"]
     print(

@@ -143,10 +143,11 @@ class Trainer:
         score = scores["gender"] + scores["group_balanced"]
         line = {"progress": done, "epoch": epoch, "seconds": self.seconds, "size": size}
         line |= {"loss": value, "score": score} | scores
+        best = max((entry["score"] for entry in self.history), default=0.0)
         self.history.append({key: round(number, 4) for key, number in line.items()})
         self.out.mkdir(parents=True, exist_ok=True)
         self._save("last.pt")
-        if score >= max(entry["score"] for entry in self.history):
+        if self.history[-1]["score"] >= best:
             self._save("best.pt")
         (self.out / "history.json").write_text(json.dumps(self.history, indent=1))
 

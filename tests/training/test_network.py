@@ -162,6 +162,7 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
     first.run()
     assert [line["epoch"] for line in first.history] == [2.0, 4.0]
     assert first.seen == 48
+    assert (tmp_path / "best.pt").exists()
     second = Trainer(faces, plan, tmp_path)
     second.resume()
     assert (second.seen, second.history) == (first.seen, first.history)
@@ -196,6 +197,8 @@ def test_one_command_makes_weights_and_card(
     card = json.loads((tmp_path / "release" / "card.json").read_text())
     assert card["input"]["shape"] == ["N", 131, 131, 3]
     assert card["test"]["faces"] > 0
+    command = 'make train-faces DATA=folder TRAIN_ARGS="--epochs 1 --batch 8 --sizes 131"'
+    assert card["training"]["command"] == command
     assert (tmp_path / "out" / "best.keras").exists()
     for name in ("card.md", "confusion.png", "calibration.png", "training.png", card["file"]):
         assert (tmp_path / "release" / name).stat().st_size > 1000
