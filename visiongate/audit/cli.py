@@ -44,7 +44,13 @@ say otherwise: 2026-01-31, 2026-01-31T12:00, 2026-01-31T12:00+02:00, or how long
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status."""
     options = _parser().parse_args(arguments)
-    query = Query(options.user, options.event, options.outcome, options.since, options.until)
+    query = Query(
+        options.user or "",
+        options.event or "",
+        options.outcome or "",
+        options.since or "",
+        options.until or "",
+    )
     try:
         settings = load_settings()
         path = options.file or audit_path(settings)
@@ -86,16 +92,12 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--user", metavar="NAME", default="", help="about whom, or by whom")
+    parser.add_argument("--user", metavar="NAME", help="about whom, or by whom")
+    parser.add_argument("--event", type=_event, metavar="NAME", help="what happened; see below")
+    parser.add_argument("--outcome", choices=OUTCOMES)
+    parser.add_argument("--since", type=_since, metavar="TIME", help="from then on; see below")
     parser.add_argument(
-        "--event", type=_event, metavar="NAME", default="", help="what happened; see below"
-    )
-    parser.add_argument("--outcome", choices=OUTCOMES, default="")
-    parser.add_argument(
-        "--since", type=_since, metavar="TIME", default="", help="from then on; see below"
-    )
-    parser.add_argument(
-        "--until", type=_until, metavar="TIME", default="", help="before then; a day is included"
+        "--until", type=_until, metavar="TIME", help="before then; a day is included"
     )
     parser.add_argument(
         "--last",

@@ -24,6 +24,7 @@ MAX_LINE_BYTES = 4096
 """Longest line, its end included."""
 _MAX_TEXT = 200
 _MAX_MEMBERS = 20
+_MAX_NUMBER = 2**63
 
 
 class EventName(str, Enum):
@@ -92,7 +93,8 @@ def _short(value: object, depth: int = 2) -> Any:
     if isinstance(value, str):
         return value if len(value) <= _MAX_TEXT else f"{value[:_MAX_TEXT]}…"
     if value is None or isinstance(value, (bool, int, float)):
-        return value
+        # JSON has no infinity, and Python writes no integer of thousands of digits.
+        return value if value is None or -_MAX_NUMBER <= value <= _MAX_NUMBER else "?"
     if isinstance(value, Mapping) and depth:
         members = list(value.items())[:_MAX_MEMBERS]
         return {_short(str(name)): _short(one, depth - 1) for name, one in members}

@@ -171,6 +171,6 @@ class Audit:
             return False
         if self._failing:
             self._failing = False
-            _log.warning("the audit log is written again; %d events are missing", self._lost)
+            _log.warning("the audit log is written again; %d event(s) are missing", self._lost)
             self._lost = 0
         return True
