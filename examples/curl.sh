@@ -54,6 +54,14 @@ say "A picture as base64 in JSON"
 printf '{"image":"%s","delete":true}' "$(base64 <"$picture" | tr -d '\n')" |
     ask -H "Content-Type: application/json" --data-binary @- "$address/api/v1/detect/face"
 
+say "Two pictures at once, each with its own result or problem"
+ask -F "files=@$picture" -F "files=@$picture" "$address/api/v1/detect/face?delete=true"
+
+if [ -n "${PICTURE_URL:-}" ]; then # on a host that the operator has listed
+    say "A picture by its address"
+    ask --data-urlencode "url=$PICTURE_URL" "$address/api/v1/detect/face?delete=true"
+fi
+
 say "The picture with its boxes drawn"
 ask -F "file=@$picture" -H "Accept: image/jpeg" -o annotated.jpg "$address/api/v1/detect/face?delete=true"
 echo "annotated.jpg"
