@@ -42,7 +42,7 @@ check: $(VENV)/.ready-dev ## ruff, strict mypy and the import rules
 	$(RUN) -m mypy
 	$(VENV)/$(BIN)/lint-imports
 
-bench: $(VENV)/.ready-bench ## measure speed and memory; results in bench/results
+bench: $(VENV)/.ready-bench ## measure speed and memory (BENCH_ARGS="users --rounds 5")
 	@$(RUN) -m bench $(BENCH_ARGS)
 	@$(RUN) -m bench.plots
 	@$(RUN) -m bench.tables
