@@ -62,8 +62,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     finally:
         os.chdir(before)
     services = fake_services(settings, {one.info.name: one for one in fake_detectors()})
-    user: User = services.users.create(USER, PASSWORD)
+    # An admin, so that every route opens; the only one, who therefore cannot be removed.
+    user: User = services.users.create(USER, PASSWORD, "admin")
     assert user.username == USER
+    services.users.create("bob", PASSWORD)
     for entry in services.registry:
         services.detector(entry)
     app = create_app(settings, services)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["sensible"]
+__all__ = ["account", "sensible"]
 
 _LABEL = {"object": "dog", "classify": "cat"}
 """What a detector finds that finds no faces, and judges none."""
@@ -39,6 +40,19 @@ def sensible(query: Mapping[str, Any], detector: str) -> dict[str, Any]:
     if "regions" in mended:
         regions = [_sensible(one, label) for one in json.loads(mended["regions"])]
         mended["regions"] = json.dumps(regions)
+    return mended
+
+
+_numbers = itertools.count()
+
+
+def account(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of an account with a name that is free, and a password that can be kept."""
+    mended = dict(body)
+    if "username" in mended:
+        mended["username"] = f"user {next(_numbers)}"
+    if "password" in mended:
+        mended["password"] = "correct horse battery"
     return mended
 
 
