@@ -2,6 +2,8 @@
 # Log in and ask a running gateway for everything it does, with curl alone.
 #
 #   examples/curl.sh USER PASSWORD PICTURE [ADDRESS]
+#
+# PICTURE_URL=http://... adds a picture by its address, on a host that the operator has listed.
 set -eu
 
 if [ $# -lt 3 ]; then
@@ -57,7 +59,7 @@ printf '{"image":"%s","delete":true}' "$(base64 <"$picture" | tr -d '\n')" |
 say "Two pictures at once, each with its own result or problem"
 ask -F "files=@$picture" -F "files=@$picture" "$address/api/v1/detect/face?delete=true"
 
-if [ -n "${PICTURE_URL:-}" ]; then # on a host that the operator has listed
+if [ -n "${PICTURE_URL:-}" ]; then
     say "A picture by its address"
     ask --data-urlencode "url=$PICTURE_URL" "$address/api/v1/detect/face?delete=true"
 fi

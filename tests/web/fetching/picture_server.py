@@ -1,17 +1,15 @@
-"""A server on loopback that answers as a test tells it, well or badly; and who calls it what."""
+"""A server on loopback that answers as a test tells it, well or badly."""
 
 from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpcore
-
-__all__ = ["Dialled", "Names", "PictureServer", "serving"]
+__all__ = ["PictureServer", "serving"]
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -112,31 +110,3 @@ def serving(tls: ssl.SSLContext | None = None) -> Iterator[PictureServer]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-class Names:
-    """A resolver: each name's answers in turn, the last one again and again."""
-
-    def __init__(self, **answers: Sequence[Sequence[str]]) -> None:
-        self._answers = {name.replace("_", "."): list(given) for name, given in answers.items()}
-        self.asked: list[str] = []
-
-    def __call__(self, host: str, port: int) -> Sequence[str]:
-        self.asked.append(host)
-        answers = self._answers.get(host)
-        if answers is None:
-            if host.replace(".", "").isdigit() or ":" in host:
-                return [host]
-            raise OSError("no such host")
-        return answers.pop(0) if len(answers) > 1 else answers[0]
-
-
-class Dialled(httpcore.SyncBackend):
-    """Connects to loopback whatever address is asked for; ``to`` is what was."""
-
-    def __init__(self) -> None:
-        self.to: list[str] = []
-
-    def connect_tcp(self, host: str, *args: Any, **more: Any) -> httpcore.NetworkStream:
-        self.to.append(host)
-        return super().connect_tcp("127.0.0.1", *args, **more)
