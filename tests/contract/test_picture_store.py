@@ -78,6 +78,12 @@ class MemoryPictureStore:
         ours = [r for r in every if owner in (None, r.owner) and now < r.created + MAX_AGE]
         return sorted(ours, key=lambda r: (-r.created, r.id))
 
+    def forget(self, owner: str) -> int:
+        ids = [i for i, (retained, *_) in self.kept.items() if retained.owner == owner]
+        for i in ids:
+            del self.kept[i]
+        return len(ids)
+
     def sweep(self) -> int:
         now, gone = self.clock(), 0
         sizes = {i: len(o) + len(c or b"") for i, (_, o, _, c) in self.kept.items()}
@@ -165,6 +171,19 @@ def test_each_owner_has_a_list_newest_first(store: PictureStore, clock: Clock) -
     assert store.list("Анна/../ben") == [kept[3]]
     assert store.list("nobody") == []
     assert store.list() == kept[::-1]
+
+
+def test_an_owner_can_be_forgotten(store: PictureStore, clock: Clock) -> None:
+    old = store.keep("anna", b"1", JPEG, b"2")
+    clock.now += MAX_AGE
+    gone = store.keep("anna", b"3", JPEG, None)
+    stays = store.keep("Anna", b"5", JPEG, None)
+    assert store.forget("anna") == 2, "also those whose time is over, though not swept yet"
+    assert store.list() == [stays]
+    for picture in (old, gone):
+        with pytest.raises(PictureUnknown):
+            store.read(picture.id)
+    assert store.forget("anna") == store.forget("nobody") == 0
 
 
 def test_an_empty_store(store: PictureStore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 from db.tinydb_store import TinyDBUserStore
 from tests.contract.memory_stores import MemoryUserStore
 from visiongate.contracts import UserStore
-from visiongate.errors import UserExists, UserNotFound
+from visiongate.errors import StoreUnavailable, UserExists, UserNotFound
 from visiongate.types import User
 
 ANN = User(
@@ -23,6 +24,8 @@ ANN = User(
     detectors=frozenset({"face", "object"}),
     token_epoch=1_700_000_000_000_000,
     created=1_700_000_000.125,
+    requests_per_day=1000,
+    megapixels_per_day=0,
 )
 BOB = User(username="bob", password_hash="x")
 
@@ -171,3 +174,71 @@ def test_exactly_one_thread_gets_a_name(open_store: Open) -> None:
         won = list(pool.map(attempt, range(8)))
     assert won.count(True) == 1
     assert open_store().get("bob").token_epoch == won.index(True)
+
+
+def test_a_page_begins_after_a_name_that_need_not_be_there(open_store: Open) -> None:
+    names = ["Zoe", "ann", "ann lee", "bob", "zoe", "安娜"]
+    for name in reversed(names):
+        open_store().add(replace(BOB, username=name))
+
+    def page(after: str, limit: int) -> list[str]:
+        return [user.username for user in open_store().page(after, limit)]
+
+    assert page("", 100) == names
+    assert page("", 2) == names[:2]
+    assert page("ann", 2) == ["ann lee", "bob"]
+    assert page("an", 1) == ["ann"]
+    assert page("bobby", 9) == ["zoe", "安娜"]
+    assert page("安娜", 5) == []
+
+
+def test_who_is_asked_may_keep_an_account_from_going(open_store: Open) -> None:
+    store = open_store()
+    store.add(ANN)
+    asked: list[User] = []
+
+    def refuse(user: User) -> None:
+        asked.append(user)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        store.remove("ann", refuse)
+    assert open_store().list() == asked == [ANN]
+    with pytest.raises(UserNotFound):
+        store.remove("bob", refuse)
+    store.remove("ann", asked.append)
+    assert open_store().list() == []
+    assert asked == [ANN, ANN]
+
+
+def test_a_change_may_look_at_the_other_accounts(open_store: Open) -> None:
+    store = open_store()
+    store.add(ANN)
+    store.add(BOB)
+    seen: list[int] = []
+    store.modify("ann", lambda user: seen.append(len(store.list())) or user)  # type: ignore[func-returns-value]
+    store.remove("ann", lambda _: seen.append(len(store.list())))
+    assert seen == [2, 2]
+
+
+def test_accounts_older_than_quotas_have_the_operators(tmp_path: Path) -> None:
+    path = tmp_path / "users.json"
+    TinyDBUserStore(path).add(ANN)
+    document = json.loads(path.read_text())
+    for name in ("requests_per_day", "megapixels_per_day"):
+        del document["users"]["1"][name]
+    path.write_text(json.dumps(document))
+    assert TinyDBUserStore(path).get("ann") == replace(
+        ANN, requests_per_day=None, megapixels_per_day=None
+    )
+
+
+@pytest.mark.parametrize("wrong", [-1, 1.5, "5", True, [1]])
+def test_a_quota_that_is_none_is_damage(tmp_path: Path, wrong: object) -> None:
+    path = tmp_path / "users.json"
+    TinyDBUserStore(path).add(ANN)
+    document = json.loads(path.read_text())
+    document["users"]["1"]["requests_per_day"] = wrong
+    path.write_text(json.dumps(document))
+    with pytest.raises(StoreUnavailable, match="requests_per_day"):
+        TinyDBUserStore(path).get("ann")

@@ -21,6 +21,7 @@ from visiongate.errors import (
     PictureCorrupt,
     PictureEmpty,
     PictureTooLarge,
+    QuotaExceeded,
     VisiongateError,
 )
 from visiongate.imaging import FORMATS, MAX_SIDE, Limits, decode, extension, media_type
@@ -669,3 +670,31 @@ def test_media_types_and_extensions() -> None:
     assert media_type("?") == "application/octet-stream"
     assert [extension(f) for f in FORMATS] == ["jpg", "png", "webp", "bmp", "tif", "gif"]
     assert extension("../../etc") == "bin"
+
+
+# -- told the size before the pixels
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_size_is_told_once_and_before_decoding(format: str) -> None:
+    told: list[tuple[int, int]] = []
+    decode(saved(quarters(), format), LIMITS, lambda width, height: told.append((width, height)))
+    assert told == [(48, 32)]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_whoever_is_told_the_size_may_refuse(format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise QuotaExceeded("enough")
+
+    for name in ("to_rgb", "_decode_jpeg"):
+        monkeypatch.setattr(f"visiongate.imaging.decoding.{name}", lambda *_: pytest.fail(name))
+    with pytest.raises(QuotaExceeded, match="enough"):
+        decode(saved(quarters(), format), LIMITS, refuse)
+
+
+def test_of_what_is_too_large_no_size_is_told() -> None:
+    told: list[int] = []
+    with pytest.raises(PictureTooLarge):
+        decode(saved(quarters(), "PNG"), Limits(5000, 100), lambda *size: told.extend(size))
+    assert told == []

@@ -251,6 +251,24 @@ def test_list_and_rotate_from_the_command_line(
     assert first.kid not in capsys.readouterr().out
 
 
+def test_a_rotation_is_in_the_audit_log_and_no_secret(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["list"])
+    assert not (data / "audit.log").exists()
+    main(["rotate"])
+    main(["rotate", "--at-once"])
+    text = (data / "audit.log").read_text()
+    events = [json.loads(line) for line in text.splitlines()]
+    assert [(one["event"], one["via"], one["detail"]["at_once"]) for one in events] == [
+        ("keys.rotated", "command line", False),
+        ("keys.rotated", "command line", True),
+    ]
+    ring = KeyRing(data / "keys.json")
+    assert events[1]["detail"]["kid"] == ring.signing().kid
+    assert ring.signing().secret not in text
+
+
 def test_the_command_line_explains_what_is_wrong(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.contract.memory_stores import MemoryUserStore
 from visiongate.errors import (
     CredentialsWrong,
+    LastAdmin,
     PasswordInvalid,
     StoreUnavailable,
     UserExists,
@@ -115,6 +116,10 @@ def test_names_that_can_be_used(users: Users, name: str) -> None:
         ("a\u202eb", "U\\+202E"),
         ("a\u00a0b", "U\\+00A0"),
         ("a\ud800", "U\\+D800"),
+        ("a/b", "slash"),
+        ("/", "slash"),
+        (".", "slash"),
+        ("..", "slash"),
     ],
     ids=ascii,
 )
@@ -266,3 +271,86 @@ def test_a_full_disk_locks_nobody_out() -> None:
     ann = Users(store, bcrypt_rounds=4).create("ann", "secret")
     store.event = full
     assert Users(store, bcrypt_rounds=5).authenticate("ann", "secret") == ann
+
+
+# -- several changes at once, and the last admin
+
+
+def test_a_change_is_made_whole_or_not_at_all(users: Users) -> None:
+    before = users.create("ann", "secret", detectors=["face"], requests_per_day=5)
+    assert (before.requests_per_day, before.megapixels_per_day) == (5, None)
+    with pytest.raises(PasswordInvalid):
+        users.change("ann", {"role": "admin", "password": ""})
+    assert users.get("ann") == before
+    after = users.change(
+        "ann",
+        {"role": "admin", "detectors": None, "requests_per_day": None, "megapixels_per_day": 7},
+    )
+    assert after == replace(
+        before, role="admin", detectors=None, requests_per_day=None, megapixels_per_day=7
+    )
+    both = users.change("ann", {"password": "new", "megapixels_per_day": 8})
+    assert both.token_epoch > after.token_epoch
+    assert users.authenticate("ann", "new") == both
+
+
+def test_no_work_is_done_for_who_is_not_there(
+    users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bcrypt, "hashpw", lambda *_: pytest.fail("hashed"))
+    with pytest.raises(UserNotFound):
+        users.set_password("nobody", "secret")
+
+
+LETTING_GO: list[Callable[[Users, bool], object]] = [
+    lambda users, force: users.remove("ann", force=force),
+    lambda users, force: users.set_disabled("ann", True, force=force),
+    lambda users, force: users.set_role("ann", "user", force=force),
+    lambda users, force: users.change("ann", {"role": "user", "disabled": False}, force=force),
+]
+
+
+@pytest.mark.parametrize("let_go", LETTING_GO, ids=["remove", "disable", "demote", "change"])
+def test_the_last_admin_stays_unless_by_force(
+    users: Users, let_go: Callable[[Users, bool], object]
+) -> None:
+    before = users.create("ann", "secret", "admin")
+    users.create("bob", "secret")
+    users.create("off", "secret", "admin")
+    users.set_disabled("off", True)
+    with pytest.raises(LastAdmin, match="'ann' is the last admin"):
+        let_go(users, False)
+    assert users.get("ann") == before
+    users.set_disabled("off", False)
+    let_go(users, False)
+    users.set_role("off", "admin")
+    with pytest.raises(LastAdmin):
+        users.remove("off")
+    users.remove("off", force=True)
+
+
+def test_what_takes_no_admin_away_is_free(users: Users) -> None:
+    users.create("ann", "secret", "admin")
+    users.create("off", "secret", "admin")
+    users.change("off", {"disabled": True})
+    users.change("off", {"role": "user"})
+    users.change("off", {"role": "admin"})
+    users.remove("off")
+    users.change("ann", {"role": "admin", "disabled": False, "password": "new"})
+
+
+def test_with_an_account_goes_what_is_kept_of_it(store: MemoryUserStore) -> None:
+    forgotten: list[str] = []
+
+    def forget(username: str) -> int:
+        forgotten.append(username)
+        return 3
+
+    users = Users(store, bcrypt_rounds=4, forget=forget)
+    users.create("ren\u00e9", "secret")
+    with pytest.raises(UserNotFound):
+        users.remove("nobody")
+    assert forgotten == []
+    assert users.remove("rene\u0301") == 3
+    assert forgotten == ["ren\u00e9"]
+    users.close()
