@@ -688,7 +688,9 @@ def test_whoever_is_told_the_size_may_refuse(format: str, monkeypatch: pytest.Mo
         raise QuotaExceeded("enough")
 
     for name in ("to_rgb", "_decode_jpeg"):
-        monkeypatch.setattr(f"visiongate.imaging.decoding.{name}", lambda *_: pytest.fail(name))
+        monkeypatch.setattr(
+            f"visiongate.imaging.decoding.{name}", lambda *_: pytest.fail("decoded")
+        )
     with pytest.raises(QuotaExceeded, match="enough"):
         decode(saved(quarters(), format), LIMITS, refuse)
 
