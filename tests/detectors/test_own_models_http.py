@@ -12,23 +12,21 @@ from flask.testing import FlaskClient
 from PIL import Image as Pillow
 from werkzeug.test import TestResponse
 
-from tests.detectors.networks import (
-    one_yolox_thing,
-    save_brightest_channel,
-    save_constant,
-    ssd_rows,
-)
+from tests.detectors.networks import one_yolox_thing, save_constant, ssd_rows
 from visiongate import registry
 from visiongate.services import build_services
 from visiongate.settings import load_settings
 from visiongate.web.app import create_app
+
+# Keras files are converted by TensorFlow, which a busy machine takes minutes to start.
+pytestmark = pytest.mark.timeout(900)
 
 CONFIG = """
 offline = true
 preload = false
 bcrypt_rounds = 4
 retention = "off"
-open_routes = ["/predict"]
+open_routes = ["/classify", "/predict"]
 
 [detectors.face]
 model = "faces.onnx"
@@ -40,10 +38,15 @@ format = "yolox"
 labels = ["hammer", "saw"]
 
 [detectors.classify]
-model = "colours.onnx"
+model = "colours.tflite"
 labels = "colours.txt"
 scaling = "0..1"
 top = 2
+
+[detectors.gender]
+model = "gender.keras"
+labels = ["male", "female", "neither"]
+scaling = "0..1"
 
 [detectors.ethnicity]
 model = "ethnicity_cnn_model.h5"
@@ -54,11 +57,12 @@ scaling = "0..1"
 
 @pytest.fixture(scope="module")
 def client(nets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
-    """A client, logged in, of a gateway in whose project's folder lie four networks."""
+    """A client, logged in, of a gateway in whose project's folder lie five networks."""
     folder = tmp_path_factory.mktemp("project")
     (folder / "visiongate.toml").write_text(CONFIG)
     shutil.copy(nets / "net.h5", folder / "ethnicity_cnn_model.h5")
-    save_brightest_channel(folder / "colours.onnx")
+    shutil.copy(nets / "net.keras", folder / "gender.keras")
+    shutil.copy(nets / "net.tflite", folder / "colours.tflite")
     (folder / "colours.txt").write_text("red\ngreen\nblue\n")
     save_constant(folder / "tools.onnx", (64, 64), one_yolox_thing(2, 1))
     save_constant(folder / "faces.onnx", (32, 32), ssd_rows((0.9, 0.25, 0.25, 0.75, 0.75)))
@@ -97,7 +101,16 @@ def test_a_keras_file_answers_the_ethnicity_classifiers_clients(client: FlaskCli
     assert send(client, "/predict", picture((250, 20, 20))).get_json()["ethnicity"] == "White"
 
 
-def test_an_onnx_file_classifies(client: FlaskClient) -> None:
+def test_a_file_of_keras_3_answers_the_gender_classifiers_clients(client: FlaskClient) -> None:
+    answer = send(client, "/classify", picture((20, 250, 20)))
+    assert answer.status_code == 200, answer.text
+    said = answer.get_json()
+    assert said["success"] is True
+    assert said["gender"] == "female"
+    assert said["confidence"] > 0.95
+
+
+def test_a_tflite_file_classifies(client: FlaskClient) -> None:
     answer = send(client, "/api/v1/detect/classify", picture((20, 250, 90)))
     assert answer.status_code == 200, answer.text
     assert [one["label"] for one in answer.get_json()] == ["green", "blue"]
@@ -112,13 +125,15 @@ def test_an_onnx_file_finds_things(client: FlaskClient) -> None:
 
 
 def test_the_full_report_names_the_files(client: FlaskClient) -> None:
-    url = "/api/v1/detect?detectors=face,ethnicity,object"
+    url = "/api/v1/detect?detectors=face,ethnicity,gender,object,classify"
     report = send(client, url, picture((20, 250, 20))).get_json()
     face = next(one for one in report["detections"] if one["detector"] == "face")
     assert face["attributes"]["ethnicity"]["label"] == "Black"
     assert {one["name"]: one["model"]["name"] for one in report["detectors"]} == {
         "face": "faces.onnx",
         "ethnicity": "ethnicity_cnn_model.h5",
+        "gender": "gender.keras",
+        "classify": "colours.tflite",
         "object": "tools.onnx",
     }
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from visiongate import face_crop
 from visiongate.contracts import Detector, ModelStore, PictureStore
 from visiongate.engines.local import LocalEngine
 from visiongate.errors import (
@@ -41,6 +42,7 @@ from visiongate.types import (
 
 USER = User("ann", "hash")
 SIZE = (64, 48)
+LANDMARKS = ((18.0, 14.0), (33.0, 20.0), (23.0, 25.0), (15.0, 27.0), (27.0, 33.0))
 
 
 def jpeg() -> bytes:
@@ -178,6 +180,29 @@ def test_no_face_means_no_attribute_unless_the_whole_picture_may_stand_for_it() 
     assert report.detections[0].attributes["tone"].label == "dark"
     assert report.detections[0].box == Box(0, 0, *SIZE)
     assert "whole picture" in report.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("found", "framing"),
+    [
+        (Detection("face", 0.9, Box(10, 6, 40, 40), landmarks=LANDMARKS), face_crop.YUNET),
+        (Detection("face", 0.9, Box(10, 6, 40, 40)), face_crop.SSD),
+        (Detection("face", 0.9, Box(0, 0, *SIZE)), face_crop.WHOLE),
+    ],
+)
+def test_a_face_is_cut_out_by_its_landmarks_where_there_are_any(
+    found: Detection, framing: face_crop.Framing
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
+    stream = io.BytesIO()
+    Pillow.fromarray(pixels).save(stream, "PNG")
+    tone = attribute("tone")
+    build(things(found, name="face"), tone).run(stream.getvalue(), USER, ask("tone"))
+    ((crop,),) = tone.seen
+    expected = face_crop.crop_face(
+        pixels, found.box.as_tuple(), found.landmarks or None, 16, framing
+    )
+    np.testing.assert_array_equal(crop, expected)
 
 
 def test_who_may_not_is_told_before_anything_is_decoded() -> None:
