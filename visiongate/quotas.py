@@ -61,11 +61,15 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a user stands today; None where there is no limit. ``resets`` is in Unix seconds."""
+    """How a user stands today; None where there is no limit.
+
+    ``resets`` is when the counts begin anew, in Unix seconds, ``resets_in`` in seconds from now.
+    """
 
     requests: Allowance | None
     megapixels: Allowance | None
     resets: float
+    resets_in: float
 
 
 class Quotas:
@@ -134,10 +138,12 @@ class Quotas:
         limits = self.limits(user)
         today = self._today()
         used = self._store.used(user.username, today) if any(limits) else Usage(today)
+        resets = float((used.day + 1) * DAY_SECONDS)
         return Standing(
             Allowance(limits.requests, used.requests) if limits.requests else None,
             Allowance(limits.megapixels, used.pixels / _MEGA) if limits.megapixels else None,
-            float((used.day + 1) * DAY_SECONDS),
+            resets,
+            resets - self._clock(),
         )
 
     def close(self) -> None:

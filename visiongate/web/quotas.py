@@ -7,7 +7,7 @@ can tell of two quotas at once.
 from __future__ import annotations
 
 import logging
-import time
+import math
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, g
@@ -39,7 +39,7 @@ def init_app(app: Flask, services: Services) -> None:
         except StoreUnavailable as error:
             _log.warning("what is left of a quota cannot be told: %s", error.detail)
             return response
-        left = max(0, round(standing.resets - time.time()))
+        left = max(0, math.ceil(standing.resets_in))
         named = {"requests": standing.requests, "megapixels": standing.megapixels}
         given = {name: one for name, one in named.items() if one is not None}
         policy = (f'"{name}";q={one.limit};w={DAY_SECONDS}' for name, one in given.items())
