@@ -94,7 +94,7 @@ def _check(settings: Settings) -> None:
 
     services = build_services(settings)
     services.close()
-    if not services.user_store.list():
+    if not services.user_store.page("", 1):
         print(
             "No user exists yet. Add one, in another terminal if you like:  python adduser.py",
             file=sys.stderr,

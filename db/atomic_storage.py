@@ -17,10 +17,11 @@ from tinydb import TinyDB
 from tinydb.middlewares import CachingMiddleware
 from tinydb.storages import Storage
 
+from db import json_documents
 from visiongate.errors import StoreUnavailable
 from visiongate.files import backup_of, explain, locked, read_stamped, write_private
 
-__all__ = ["AtomicJSONStorage", "Tables", "parse_tables", "transaction"]
+__all__ = ["AtomicJSONStorage", "Tables", "each_document", "parse_tables", "transaction"]
 
 Tables: TypeAlias = dict[str, dict[str, Any]]
 """TinyDB's own layout: table name -> document id (a decimal string) -> document."""
@@ -84,6 +85,22 @@ def parse_tables(content: bytes | None, path: Path) -> Tables | None:
     if not isinstance(tables, dict) or not all(_is_table(table) for table in tables.values()):
         raise _damaged(path, "it is JSON, but not TinyDB's tables of documents")
     return tables
+
+
+def each_document(content: bytes | None, path: Path) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield what ``parse_tables`` returns, as table, id and document, one after another.
+
+    Raises:
+        StoreUnavailable: as ``parse_tables``, but perhaps after some documents.
+    """
+    if not content:
+        parse_tables(content, path)
+        return
+    try:
+        yield from json_documents.each_document(content)
+    except ValueError as error:
+        parse_tables(content, path)  # which has better words
+        raise _damaged(path, f"it is not TinyDB's tables of documents ({error})") from None
 
 
 def _is_table(table: object) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,8 +18,9 @@ from tinydb import TinyDB
 
 from db.atomic_storage import AtomicJSONStorage, transaction
 from db.tinydb_store import TinyDBUserStore
+from visiongate import files
 from visiongate.errors import StoreUnavailable, UserExists
-from visiongate.files import backup_of
+from visiongate.files import backup_of, read_stamped
 from visiongate.types import User
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,15 +88,58 @@ def test_many_are_added_in_one_write_or_none(tmp_path: Path) -> None:
     assert len(store.list()) == 2000
 
 
-def test_looking_up_reads_no_file_that_did_not_change(tmp_path: Path) -> None:
+def test_looking_up_reads_no_file_that_did_not_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "users.json"
     store = TinyDBUserStore(path)
     store.add_many([ANN, BOB])
-    first = store.get("ann")
-    assert store.get("ann") is first
-    assert all(store.get("ann") is first for _ in range(3))
+    reads = []
+
+    def counted(path: Path) -> tuple[bytes | None, files.Stamp | None]:
+        reads.append(path)
+        return read_stamped(path)
+
+    monkeypatch.setattr(files, "read_stamped", counted)
+    assert [store.get("ann") for _ in range(4)] == [ANN] * 4
+    assert len(reads) == 1
     TinyDBUserStore(path).remove("bob")
-    assert store.get("ann") is not first
+    reads.clear()
+    assert store.get("ann") == ANN
+    assert len(reads) == 1
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        User("ann lee", "a hash with  spaces ", created=1234567890.123456),
+        User("ζωή\n\u2028", "ü\ud800", role="admin", disabled=True, token_epoch=2**70),
+        User("quota", "", detectors=frozenset(), requests_per_day=0, megapixels_per_day=2**70),
+    ],
+    ids=lambda user: repr(user.username),
+)
+def test_an_account_is_held_as_it_was_added(tmp_path: Path, user: User) -> None:
+    store = TinyDBUserStore(tmp_path / "users.json")
+    store.add_many([ANN, user, BOB])
+    assert store.get(user.username) == user
+    assert store.list() == sorted([ANN, user, BOB], key=lambda one: one.username)
+
+
+def test_an_account_takes_little_memory(tmp_path: Path) -> None:
+    path, number = tmp_path / "users.json", 3000
+    TinyDBUserStore(path).add_many(
+        User(f"user-{one}", f"$2b$12${one:053}", detectors=frozenset({"face", "object"}))
+        for one in range(number)
+    )
+    store = TinyDBUserStore(path)
+    tracemalloc.start()
+    try:
+        store.get("user-5")
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held / number < 350, "bytes an account; as objects it was about 700"
 
 
 # -- what goes wrong
@@ -185,6 +231,14 @@ def test_a_field_that_is_missing_has_no_default(tmp_path: Path, field: str) -> N
     path.write_text(json.dumps({"users": {"41": document}}))
     with pytest.raises(StoreUnavailable, match=field):
         TinyDBUserStore(path).list()
+
+
+def test_two_documents_of_one_id_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "users.json"
+    other = json.dumps(DOCUMENT | {"username": "bob"})
+    path.write_text(f'{{"users": {{"1": {json.dumps(DOCUMENT)}, "1": {other}}}}}')
+    with pytest.raises(StoreUnavailable, match=r"document 1 .*second document of that id"):
+        TinyDBUserStore(path).get("ann")
 
 
 def test_two_accounts_of_one_name_are_refused(tmp_path: Path) -> None:
