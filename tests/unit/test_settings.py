@@ -210,6 +210,10 @@ BAD = {
     "cors_origins": ("example.com", "must be * or addresses such as https://app.example.com"),
     "max_upload_bytes": ("5MB", "must be a whole number"),
     "max_pixels": ("0", "must be at least 1"),
+    "max_pictures": ("0", "must be at least 1"),
+    "url_hosts": ("http://example.com/", "must be hosts such as cam.example.com"),
+    "url_private_hosts": ("*.lan", "must be hosts such as cam.example.com"),
+    "url_seconds": ("inf", "must be a number"),
     "retention": ("no", "must be one of 'on' or 'off'"),
     "retention_days": ("inf", "must be a number"),
     "retention_max_bytes": ("-1", "must be at least 0"),
@@ -227,9 +231,23 @@ BAD = {
     "login_rate_per_user": ("often", "must be a rate, such as 10 per minute"),
     "login_rate_per_address": ("10 per fortnight", "must be a rate"),
     "open_routes": ("/predict,/login", "must be one of '/classify',"),
+    "requests_per_day": ("-1", "must be at least 0"),
+    "megapixels_per_day": ("-1", "must be at least 0"),
+    "audit": ("perhaps", "must be one of 'on' or 'off'"),
+    "audit_max_bytes": ("1", "must be at least 10000"),
+    "audit_keep_files": ("0", "must be at least 1"),
+    "audit_on_failure": ("panic", "must be one of 'go_on' or 'refuse'"),
     "config": ("nowhere.toml", "is not a file"),
 }
-ANY_TEXT = {"data_dir", "images_dir", "host", "device", "model_mirror", "rate_limit_storage"}
+ANY_TEXT = {
+    "data_dir",
+    "images_dir",
+    "host",
+    "device",
+    "model_mirror",
+    "rate_limit_storage",
+    "audit_file",
+}
 
 
 @pytest.mark.parametrize("name", BAD)
