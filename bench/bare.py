@@ -75,7 +75,7 @@ def rate(
     def work(number: int) -> None:
         go.wait()
         turn = number
-        while not stop.is_set():
+        while not times[number] or not stop.is_set():  # one at least, however short the time
             begun = time.perf_counter()
             judge(bodies[turn % len(bodies)])
             times[number].append(time.perf_counter() - begun)

@@ -54,4 +54,5 @@ def _measure(session: Session, case: Case, bodies: list[bytes]) -> dict[str, flo
         "per_second": found["per_second"],
         "of_bare": found["per_second"] / whole["per_second"],
         "cpu_ms": found["cpu_ms"],
+        "bare_cpu_ms": whole["cpu_ms"],
     }

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench import pictures, plugin
+from bench import bare, pictures, plugin
 from bench.peers import networks
 from bench.processes import cpu_seconds, resident_megabytes
 from visiongate.contracts import Detector
@@ -87,6 +87,19 @@ def test_both_networks_of_the_peers_find_the_same_face(
         assert found["type"] == "face"
         boxes.append(Box(*found["box"]))
     assert boxes[0].iou(boxes[1]) > 0.8
+
+
+def test_the_bare_loop_takes_one_picture_a_thread_at_least() -> None:
+    judged: list[bytes] = []
+    found = bare.rate(judged.append, [b"first", b"second"], loops=2, seconds=0.0)
+    assert {b"first", b"second"} <= set(judged)
+    assert set(found) == {"per_second", "p50_ms", "cpu_ms"}
+    assert found["per_second"] > 0
+
+
+def test_what_is_not_here_is_missing_with_its_reason(tmp_path: Path) -> None:
+    with pytest.raises(bare.Missing, match="No detector is called 'colour'"):
+        bare.check(tmp_path, "colour", {})
 
 
 def test_the_detector_of_nothing_enters_by_the_plugins_door(
