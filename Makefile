@@ -9,6 +9,7 @@ endif
 VENV := .venv
 RUN := $(VENV)/$(BIN)/python
 TRAINING_VENV := .venv-training
+AUDIT_VENV := .venv-audit
 PORT ?= 5000
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
@@ -17,7 +18,7 @@ BENCH_ARGS ?=
 environment = python=$$(PYTHON="$(PYTHON)" sh tools/find-python) \
 	&& "$$python" tools/environment.py $(1) $(2)
 
-.PHONY: help setup demo serve test check bench train-faces test-training docs pins clean
+.PHONY: help setup demo serve test check audit licences sbom prove bench train-faces test-training docs pins clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -36,11 +37,26 @@ serve: $(VENV)/.ready ## leave the gateway running (PORT=5000)
 test: $(VENV)/.ready-dev ## run the tests (PYTEST_ARGS="-n 4" side by side)
 	@$(RUN) -m pytest $(PYTEST_ARGS)
 
-check: $(VENV)/.ready-dev ## ruff, strict mypy and the import rules
+check: $(VENV)/.ready-dev ## ruff, strict mypy, the import rules and bandit
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(VENV)/$(BIN)/lint-imports
+	$(VENV)/$(BIN)/bandit -q -ll -r visiongate db detectors api.py adduser.py
+
+audit: $(AUDIT_VENV)/.ready ## look for known holes in what is pinned (asks PyPI's database of them)
+	$(AUDIT_VENV)/$(BIN)/pip-audit --strict --disable-pip --no-deps -r requirements.txt
+
+licences: $(VENV)/.ready $(AUDIT_VENV)/.ready ## write docs/licences.md anew
+	@$(RUN) tools/licences.py $(AUDIT_VENV)/$(BIN)/pip-licenses
+
+sbom: $(AUDIT_VENV)/.ready ## write sbom.json, a CycloneDX list of what is pinned
+	@$(AUDIT_VENV)/$(BIN)/cyclonedx-py requirements requirements.txt --output-reproducible -o sbom.json
+	@echo "Written: sbom.json"
+
+prove: $(VENV)/.ready-dev ## the longer proofs: no picture on a disk, no name told by time
+	@$(RUN) -m proofs.no_picture_on_disk
+	@$(RUN) -m proofs.login_timing
 
 bench: $(VENV)/.ready-bench ## measure speed and memory (BENCH_ARGS="users --rounds 5")
 	@$(RUN) -m bench $(BENCH_ARGS)
@@ -55,7 +71,7 @@ docs: $(VENV)/.ready ## write the table of settings into docs/configuration.md
 	@$(RUN) tools/settings_table.py
 
 pins: $(VENV)/.ready ## make requirements*.txt anew from requirements*.in
-	for list in requirements requirements-dev requirements-bench; do \
+	for list in requirements requirements-dev requirements-bench requirements-audit; do \
 		$(RUN) -m uv pip compile --upgrade --quiet --universal --python-version 3.10 \
 			--custom-compile-command "make pins" $$list.in --output-file $$list.txt || exit 1; \
 	done
@@ -64,7 +80,7 @@ test-training: $(TRAINING_VENV)/.ready-test ## run the tests of training, PyTorc
 	@$(TRAINING_VENV)/$(BIN)/python -m pytest tests/training $(PYTEST_ARGS)
 
 clean: ## remove environments and caches; users and kept pictures stay
-	rm -rf .venv .venv-training .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-training .venv-audit .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	rm -rf .hypothesis build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -78,6 +94,10 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
 
 $(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.txt
 	@$(call environment,$(VENV),requirements-bench.txt)
+	@touch $@
+
+$(AUDIT_VENV)/.ready: requirements-audit.txt tools/environment.py
+	@$(call environment,$(AUDIT_VENV),requirements-audit.txt)
 	@touch $@
 
 $(TRAINING_VENV)/.ready: training/requirements.txt tools/environment.py

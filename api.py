@@ -23,7 +23,7 @@ from visiongate.settings import Settings, load_settings
 if TYPE_CHECKING:
     from flask import Flask
 
-_MEMORY_FOLDER = "/dev/shm"  # noqa: S108 - where a heartbeat file never waits for a disk
+_MEMORY_FOLDER = "/dev/shm"  # nosec B108  # noqa: S108 - where a heartbeat file never waits for a disk
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 _M_ARENA_MAX = -8  # of glibc's malloc.h
 _ARENAS = 4

@@ -26,7 +26,7 @@ def test_all_is_well(data: Path, doctor: Doctor) -> None:
     assert answer.status == 0
     assert answer.well("users") == "Accounts: 1, of them admins: 1; each one readable."
     assert "signs; 0 older ones verify" in answer.well("signing keys")
-    assert answer.well("ended tokens").startswith("1 tokens")
+    assert "whole, 1 entries" in answer.well("ended tokens")
 
 
 def test_nobody_there(home: Path, doctor: Doctor) -> None:
@@ -114,7 +114,7 @@ def test_a_database_in_use(data: Path, doctor: Doctor) -> None:
     store.revoke(["another"], 1e12)
     assert (data / "revoked.db-wal").exists()
     before = sorted((p.name, p.stat().st_mtime_ns) for p in data.iterdir())
-    assert doctor("stores").well("ended tokens").startswith("2 tokens")
+    assert "whole, 2 entries" in doctor("stores").well("ended tokens")
     assert sorted((p.name, p.stat().st_mtime_ns) for p in data.iterdir()) == before
     store.close()
 
@@ -132,8 +132,17 @@ def test_a_database_after_a_crash(
         (crashed / "revoked.db-shm").unlink()
     before = {p.name: p.read_bytes() for p in crashed.iterdir()}
     answer = doctor("stores", DATA_DIR=crashed)
-    assert answer.well("ended tokens").startswith("2 tokens")
+    assert "whole, 2 entries" in answer.well("ended tokens")
     assert {p.name: p.read_bytes() for p in crashed.iterdir()} == before
+
+
+def test_any_other_database_is_checked_as_well(data: Path, doctor: Doctor) -> None:
+    with sqlite3.connect(data / "usage.db") as other:
+        other.execute("CREATE TABLE days (name)")
+    other.close()
+    assert "whole" in doctor("stores").well("usage.db")
+    (data / "usage.db").write_bytes(b"no database" * 100)
+    assert "mv " in doctor("stores").problem("usage.db", "fail")
 
 
 def test_a_database_of_another_program(data: Path, doctor: Doctor) -> None:

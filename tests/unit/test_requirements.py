@@ -12,8 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"visiongate", "detectors", "db", "training", "bench", "tests", "adduser", "api"} | {
-    path.stem for path in (ROOT / "examples").iterdir()
+OURS = {path.stem for path in (ROOT / "examples").iterdir()} | {
+    *("visiongate", "detectors", "db", "training", "bench", "proofs", "tests", "adduser", "api")
 }
 OPTIONAL = {
     "torch",  # converts TorchScript where somebody has installed it

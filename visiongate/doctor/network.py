@@ -56,7 +56,7 @@ _HOST = f"{PREFIX}HOST must be an address of this machine, such as 127.0.0.1."
 
 
 def _who_is_there(settings: Settings) -> Finding:
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    host = _reachable(settings.host)
     address = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/health/live"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
@@ -72,6 +72,17 @@ def _who_is_there(settings: Settings) -> Finding:
         f"See what it is: ss -ltnp 'sport = :{settings.port}'; end it, or choose another "
         f"{PREFIX}PORT",
     )
+
+
+def _reachable(host: str) -> str:
+    """Return an address under which a server that listens on ``host`` answers here."""
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if not ip.is_unspecified:
+        return host
+    return "127.0.0.1" if ip.version == 4 else "::1"
 
 
 def _exposure(settings: Settings) -> Iterator[Finding]:

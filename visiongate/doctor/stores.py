@@ -27,13 +27,22 @@ __all__ = ["examine", "keys_of"]
 
 _ADD_ADMIN = "python adduser.py -u NAME --role admin"
 _END_ALL = "python -m visiongate.keys rotate --at-once"
+_REVOKED = "revoked.db"
+_DATABASES = {
+    _REVOKED: (
+        "ended tokens",
+        "SELECT count(*) FROM revoked",
+        f"; then end all tokens: {_END_ALL}",
+    )
+}
+"""By file: what is in it, how much, and what has to follow when it is lost."""
 _DIED_SECONDS = 3600.0  # no write takes so long
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
     yield from _accounts(settings)
     yield from _keys(settings.data_dir / "keys.json")
-    yield from _revoked(settings.data_dir / "revoked.db")
+    yield from _databases(settings.data_dir)
     yield from _leftovers(settings.data_dir)
 
 
@@ -140,30 +149,33 @@ def _keys(path: Path) -> Iterator[Finding]:
             yield ok("signing keys", f"{path} is not there yet; the first start makes it.")
 
 
-def _revoked(path: Path) -> Iterator[Finding]:
-    if not path.exists():
-        yield ok("ended tokens", f"{path} is not there yet; the first request makes it.")
-        return
-    files = [path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))]
-    apart = "; ".join(
-        command("mv", file, file.with_name(file.name + ".damaged"))
-        for file in files
-        if file.exists()
-    )
-    mend = f"With the gateway stopped: {apart}; then end all tokens: {_END_ALL}"
-    try:
-        with _opened(path) as connection:
-            said = [row[0] for row in connection.execute("PRAGMA integrity_check(5)")]
-            number = connection.execute("SELECT count(*) FROM revoked").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        yield fail("ended tokens", f"{path} is damaged: {error}.", mend)
-    except OSError as error:
-        yield fail("ended tokens", explain(error, path), "See the examination of permissions.")
-    else:
-        if said != ["ok"]:
-            yield fail("ended tokens", f"{path} is damaged: {in_words(said)}.", mend)
+def _databases(data: Path) -> Iterator[Finding]:
+    """Have SQLite check its own files."""
+    if not (data / _REVOKED).exists():
+        yield ok("ended tokens", f"{data / _REVOKED} is not there yet; the first request makes it.")
+    for path in sorted(data.glob("*.db")):
+        other = (path.name, "SELECT count(*) FROM sqlite_master", "")
+        check, query, way_back = _DATABASES.get(path.name, other)
+        files = [path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))]
+        apart = "; ".join(
+            command("mv", file, file.with_name(file.name + ".damaged"))
+            for file in files
+            if file.exists()
+        )
+        mend = f"With the gateway stopped: {apart}{way_back}"
+        try:
+            with _opened(path) as connection:
+                said = [row[0] for row in connection.execute("PRAGMA integrity_check(5)")]
+                number = connection.execute(query).fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            yield fail(check, f"{path} is damaged: {error}.", mend)
+        except OSError as error:
+            yield fail(check, explain(error, path), "See the examination of permissions.")
         else:
-            yield ok("ended tokens", f"{number} tokens, in a database that is whole.")
+            if said != ["ok"]:
+                yield fail(check, f"{path} is damaged: {in_words(said)}.", mend)
+            else:
+                yield ok(check, f"{path} is whole, {number} entries.")
 
 
 @contextmanager

