@@ -1,6 +1,6 @@
 // One request to the gateway, and what went wrong in words for people.
 
-/** What the gateway, or the way to it, says is wrong. `status` is 0 where nobody answered. */
+/** What the gateway, or this page, says is wrong. `status` is 0 where no answer came. */
 export class Problem extends Error {
   constructor(detail, { code = "", status = 0, retryAfter = null } = {}) {
     super(detail);
@@ -12,7 +12,7 @@ export class Problem extends Error {
 
   /** Whether the same request may succeed later. */
   get transient() {
-    if ([0, 502, 504].includes(this.status)) return true;
+    if (this.code === "unreachable" || [502, 504].includes(this.status)) return true;
     return [429, 503].includes(this.status) && (this.retryAfter !== null || this.code === "overloaded");
   }
 }
