@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
+from requests.adapters import HTTPAdapter, Retry
 
 from tests.deploy.image import ROOT
 from tests.deploy.proxy import unused_ports
