@@ -10,6 +10,7 @@ from visiongate.services import Services, build_services
 from visiongate.settings import Settings
 from visiongate.web import (
     api,
+    audit,
     auth,
     compat,
     detect,
@@ -22,7 +23,9 @@ from visiongate.web import (
     metrics,
     openapi,
     playground,
+    quotas,
     reading,
+    users_api,
 )
 
 __all__ = ["create_app"]
@@ -34,7 +37,10 @@ _MODULES = (
     api,
     reading,
     limits,
+    audit,
+    quotas,
     auth,
+    users_api,
     detectors_api,
     detect,
     images,
@@ -84,7 +90,7 @@ def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
             app,
             origins=list(origins),
             allow_headers=["Authorization", "Content-Type", "X-Deadline-Ms", "X-Request-ID"],
-            expose_headers=["Retry-After", "X-Picture-Id", "X-Request-ID"],
+            expose_headers=["Retry-After", *quotas.HEADERS, "X-Picture-Id", "X-Request-ID"],
             max_age=3600,
         )
 

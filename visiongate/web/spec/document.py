@@ -34,6 +34,23 @@ _HEADERS: dict[str, Any] = {
         "schema": _TEXT,
         "example": KEPT_ID,
     },
+    "Location": {
+        "description": "Where it is now.",
+        "required": True,
+        "schema": _TEXT,
+        "example": "/api/v1/users/bob",
+    },
+    "RateLimit-Policy": {
+        "description": "The caller's quotas, with their seconds, if there are any "
+        "(draft-ietf-httpapi-ratelimit-headers).",
+        "schema": _TEXT,
+        "example": '"requests";q=1000;w=86400',
+    },
+    "RateLimit": {
+        "description": "What is left of them, and in how many seconds they begin anew.",
+        "schema": _TEXT,
+        "example": '"requests";r=988;t=3600',
+    },
     "WWW-Authenticate": {
         "description": "How to log in (RFC 6750).",
         "required": True,
