@@ -108,20 +108,85 @@ def test_without_its_storage_it_still_counts(
     make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_app(login_rate_per_user="2 per minute")
-    storage = app.extensions["visiongate.login_limits"].storage
-    assert isinstance(storage, MemoryStorage)
-
-    def unreachable(*args: object, **kwargs: object) -> Any:
-        raise ConnectionError("no route to host")
-
-    for method in ("incr", "get", "get_expiry", "check"):
-        monkeypatch.setattr(storage, method, unreachable)
+    asked = cut_off(app, monkeypatch)
     client = app.test_client()
     for _ in range(2):
         problem_of(attempt(client), 401)
     answer = attempt(client)
     problem_of(answer, 429)
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
+    assert len(asked) == 1, "each attempt waits for a storage that is known to be gone"
+
+
+def test_its_storage_counts_again_once_it_is_back(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(login_rate_per_user="2 per minute")
+    storage = app.extensions["visiongate.login_limits"].storage
+    monkeypatch.setattr(limits, "_TRY_AGAIN_SECONDS", 0.0)
+    client = app.test_client()
+    with monkeypatch.context() as gone:
+        asked = cut_off(app, gone)
+        problem_of(attempt(client), 401)
+        problem_of(attempt(client), 401)
+        problem_of(attempt(client), 429)
+        assert len(asked) >= 3, "the storage is not tried again"
+    for _ in range(2):
+        problem_of(attempt(client), 401)
+    problem_of(attempt(client), 429)
+    assert sum(storage.storage.values()) > 2, "the storage has not counted"
+
+
+def test_what_cannot_tell_when_still_refuses(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app(login_rate_per_user="1 per minute")
+    client = app.test_client()
+    problem_of(attempt(client), 401)
+    cut_off(app, monkeypatch, "get_expiry")
+    answer = attempt(client)
+    problem_of(answer, 429)
+    assert answer.headers["Retry-After"] == "60"
+
+
+def test_a_storage_that_fails_is_told_of_without_its_address(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = make_app()
+    cut_off(app, monkeypatch)
+    attempt(app.test_client())
+    logged = capsys.readouterr().err
+    assert "counted in this process alone" in logged
+    assert "ConnectionError" in logged
+    assert "hunter2" not in logged
+
+
+@pytest.mark.parametrize("rate", ["2 per minute; 3 per hour", "3 per hour; 2 per minute"])
+def test_of_several_rates_each_holds(rate: str, make_app: MakeApp) -> None:
+    client = make_app(login_rate_per_user=rate).test_client()
+    for _ in range(2):
+        problem_of(attempt(client), 401)
+    document = problem_of(attempt(client), 429)
+    assert "2 per 1 minute" in document["detail"]
+
+
+def cut_off(
+    app: Flask,
+    monkeypatch: pytest.MonkeyPatch,
+    *methods: str,
+) -> list[object]:
+    """Have the storage fail; return the list that each call of it is added to."""
+    storage = app.extensions["visiongate.login_limits"].storage
+    assert isinstance(storage, MemoryStorage)
+    asked: list[object] = []
+
+    def unreachable(*args: object, **kwargs: object) -> Any:
+        asked.append(args)
+        raise ConnectionError("no route to redis://:hunter2@redis.internal")
+
+    for method in methods or ("incr", "get", "get_expiry", "check"):
+        monkeypatch.setattr(storage, method, unreachable)
+    return asked
 
 
 def test_names_are_not_kept_as_they_are() -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import logging
+import math
+import threading
 import time
 import unicodedata
-from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from flask import Flask, current_app, g, request
-from flask_limiter import Limiter, RateLimitExceeded
-from limits import parse_many
+from flask import Flask, current_app, request
+from limits import RateLimitItem, parse_many
 from limits.errors import ConfigurationError as LimitsConfigurationError
-from limits.storage import Storage
+from limits.storage import MemoryStorage, Storage, storage_from_string
+from limits.strategies import FixedWindowRateLimiter
 
 from visiongate.errors import ConfigurationError, TooManyRequests
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["LoginLimits", "init_app", "login_limits"]
 
 _EXTENSION = "visiongate.login_limits"
+_TRY_AGAIN_SECONDS = 5.0
+"""How long a storage that failed is left alone: waiting for it may take each attempt seconds."""
+_log = logging.getLogger(__name__)
 
 
 class LoginLimits:
@@ -32,76 +37,77 @@ class LoginLimits:
         ConfigurationError: a rate or the storage's address cannot be understood.
     """
 
-    def __init__(self, app: Flask, *, per_user: str, per_address: str, storage: str) -> None:
-        for name, rate in (("per_user", per_user), ("per_address", per_address)):
-            try:
-                parse_many(rate)
-            except ValueError as error:
-                raise ConfigurationError(
-                    f"VISIONGATE_LOGIN_RATE_{name.upper()}: {rate!r} is no rate; "
-                    'write, for example, "10 per minute" or "5/second;100/hour".'
-                ) from error
-        self._limiter = Limiter(
-            _address, storage_uri=storage, in_memory_fallback_enabled=True, swallow_errors=True
-        )
+    def __init__(self, *, per_user: str, per_address: str, storage: str) -> None:
+        self._per_user = _rates("per_user", per_user)
+        self._per_address = _rates("per_address", per_address)
         try:
-            self._limiter.init_app(app)
+            self.storage: Storage = cast(Storage, storage_from_string(storage))
         except (LimitsConfigurationError, ValueError) as error:
             raise ConfigurationError(f"VISIONGATE_RATE_LIMIT_STORAGE: {error}") from error
-
-        # The key comes from the request, so that one decorated function serves them all.
-        @self._limiter.limit(per_user, key_func=lambda: cast(str, g.login_name))
-        def count_user() -> None:
-            """Count an attempt for the name in ``g.login_name``."""
-
-        @self._limiter.limit(per_address, key_func=_address)
-        def count_address() -> None:
-            """Count an attempt from the request's address."""
-
-        self._count_user = count_user
-        self._count_address = count_address
-
-    @property
-    def storage(self) -> Storage:
-        """Where attempts are counted."""
-        return self._limiter.storage
+        self._counter = FixedWindowRateLimiter(self.storage)
+        self._in_memory = FixedWindowRateLimiter(MemoryStorage())
+        self._lock = threading.Lock()
+        self._failed_until = -math.inf
 
     def count_address(self) -> None:
         """Count an attempt from this address. Raises: TooManyRequests."""
-        self._count(self._count_address, "from this address")
+        self._count(self._per_address, _address(), "address", "from this address")
 
     def count_user(self, username: str) -> None:
         """Count an attempt for this name, known or not. Raises: TooManyRequests."""
-        g.login_name = _digest(username)
-        self._count(self._count_user, "for this user")
+        self._count(self._per_user, _digest(username), "user", "for this user")
 
-    def _count(self, count: Callable[[], None], whose: str) -> None:
-        try:
-            count()
-        except RateLimitExceeded as breach:
-            seconds = self._seconds_left(breach)
-            raise TooManyRequests(
-                f"Too many login attempts {whose} ({breach.description}). "
-                f"Try again in {seconds} s.",
-                retry_after=seconds,
-            ) from None
+    def _count(self, rates: list[RateLimitItem], key: str, kind: str, whose: str) -> None:
+        # The shortest first; what is refused by one is not counted by those after it.
+        for rate in rates:
+            seconds = self._hit(rate, kind, key)
+            if seconds is not None:
+                raise TooManyRequests(
+                    f"Too many login attempts {whose} ({rate}). Try again in {seconds} s.",
+                    retry_after=seconds,
+                )
 
-    def _seconds_left(self, breach: RateLimitExceeded) -> int:
-        limit = self._limiter.current_limit
-        try:
-            reset = limit.reset_at if limit is not None else 0
-        except Exception:  # noqa: BLE001 - the storage may be any, and gone; the answer is 429 still
-            reset = 0
-        whole = breach.limit.limit.get_expiry()
-        left = int(reset - time.time()) + 1
-        return left if 0 < left <= whole else whole
+    def _hit(self, rate: RateLimitItem, *key: str) -> int | None:
+        """Count an attempt; return how many seconds to wait where it is one too many."""
+        if self._is_its_turn():
+            try:
+                refused = not self._counter.hit(rate, *key)
+            except Exception as error:  # noqa: BLE001 - the storage may be any, and so its errors
+                self._turn_to_memory(error)
+            else:
+                self._failed_until = -math.inf
+                return _seconds_left(self._counter, rate, *key) if refused else None
+        refused = not self._in_memory.hit(rate, *key)
+        return _seconds_left(self._in_memory, rate, *key) if refused else None
+
+    def _is_its_turn(self) -> bool:
+        """Tell whether to ask the storage: it has not failed, or this attempt is to try it again.
+
+        Only one attempt is, since it may have to wait for it for seconds.
+        """
+        with self._lock:
+            if self._failed_until == -math.inf:
+                return True
+            now = time.monotonic()
+            if now < self._failed_until:
+                return False
+            self._failed_until = now + _TRY_AGAIN_SECONDS
+            return True
+
+    def _turn_to_memory(self, error: Exception) -> None:
+        with self._lock:
+            self._failed_until = time.monotonic() + _TRY_AGAIN_SECONDS
+        _log.warning(
+            "login attempts are counted in this process alone: the storage of "
+            "VISIONGATE_RATE_LIMIT_STORAGE failed (%s); python -m visiongate.doctor tells more",
+            type(error).__name__,
+        )
 
 
 def init_app(app: Flask, services: Services) -> None:
     """Count login attempts by the rates in the settings."""
     settings = services.settings
     app.extensions[_EXTENSION] = LoginLimits(
-        app,
         per_user=settings.login_rate_per_user,
         per_address=settings.login_rate_per_address,
         storage=settings.rate_limit_storage,
@@ -111,6 +117,25 @@ def init_app(app: Flask, services: Services) -> None:
 def login_limits() -> LoginLimits:
     """Return the limits of the app that handles this request."""
     return cast(LoginLimits, current_app.extensions[_EXTENSION])
+
+
+def _rates(name: str, rates: str) -> list[RateLimitItem]:
+    try:
+        return sorted(parse_many(rates))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"VISIONGATE_LOGIN_RATE_{name.upper()}: {rates!r} is no rate; "
+            'write, for example, "10 per minute" or "5/second;100/hour".'
+        ) from error
+
+
+def _seconds_left(counter: FixedWindowRateLimiter, rate: RateLimitItem, *key: str) -> int:
+    whole = rate.get_expiry()
+    try:
+        left = int(counter.get_window_stats(rate, *key).reset_time - time.time()) + 1
+    except Exception:  # noqa: BLE001 - the storage may be gone by now; the answer is 429 still
+        return whole
+    return left if 0 < left <= whole else whole
 
 
 def _address() -> str:
