@@ -548,6 +548,26 @@ def test_a_jpeg_of_hundreds_of_scans_is_refused() -> None:
         decode(data[:-2] + last * 300 + b"\xff\xd9", LIMITS)
 
 
+@pytest.mark.parametrize("fill", [b"", b"\xff\xff"], ids=["plain", "filled"])
+@pytest.mark.parametrize("sequential", [0xC0, 0xC1], ids=["baseline", "extended"])
+def test_a_sequential_jpeg_of_hundreds_of_scans_is_refused(sequential: int, fill: bytes) -> None:
+    # One component a scan, each of which may come any number of times.
+    grey = saved(quarters()[..., 0], "JPEG", quality=90)
+    frame, scan = grey.index(b"\xff\xc0"), grey.index(b"\xff\xda")
+    components = b"".join(bytes([number, 0x11, 0]) for number in (1, 2, 3))
+    head = grey[frame + 4 : frame + 9] + b"\x03" + components
+    header = b"\xff" + bytes([sequential]) + (2 + len(head)).to_bytes(2, "big") + head
+    scans = [
+        fill + b"\xff\xda\0\x08\x01" + bytes([number, 0, 0, 63, 0]) + grey[scan + 10 : -2]
+        for number in (1, 2, 3)
+    ]
+    front = grey[:frame] + header + grey[frame + 13 : scan]
+    assert decode(front + b"".join(scans) + b"\xff\xd9", LIMITS).width == 48
+    assert decode(front + b"".join(scans) + scans[2] * 10 + b"\xff\xd9", LIMITS).width == 48
+    with pytest.raises(PictureCorrupt, match="scans"):
+        decode(front + b"".join(scans) + scans[2] * 300 + b"\xff\xd9", LIMITS)
+
+
 def test_declared_animation_that_cannot_be_there_is_not_believed() -> None:
     data = png_with(png_chunk(b"acTL", struct.pack(">II", 2**30, 0)))
     assert decode(data, LIMITS).frames == 1
