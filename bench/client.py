@@ -32,8 +32,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
+    """An answer; ``closes`` says that the server ends the connection after it."""
+
     status: int
     body: bytes
+    closes: bool = False
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -112,13 +115,22 @@ def call(request: Request, connection: socket.socket | None = None) -> Response:
     head, _, body = data.partition(b"\r\n\r\n")
     lines = head.split(b"\r\n")
     headers = {k.lower(): v for k, _, v in (line.partition(b": ") for line in lines[1:])}
+    if b"transfer-encoding" in headers:
+        raise ValueError("the answer comes in chunks, which this client does not read")
     length = int(headers.get(b"content-length", b"0"))
     while len(body) < length:
         more = connection.recv(_CHUNK)
         if not more:
             raise ConnectionError("the server closed the connection in the middle of an answer")
         body += more
-    return Response(int(lines[0].split()[1]), body)
+    closes = headers.get(b"connection", b"").lower() == b"close"
+    return Response(int(lines[0].split()[1]), body, closes)
+
+
+def _connect(request: Request) -> socket.socket:
+    wire = socket.create_connection((request.host, request.port), timeout=60)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return wire
 
 
 def run(
@@ -142,8 +154,8 @@ def run(
 
     def client() -> None:
         nonlocal wrong, sent
-        with socket.create_connection((requests[0].host, requests[0].port), timeout=60) as wire:
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        wire: socket.socket | None = _connect(requests[0])
+        try:
             start.wait()
             end = time.perf_counter() + seconds if seconds is not None else float("inf")
             while time.perf_counter() < end:
@@ -154,8 +166,13 @@ def run(
                     sent += 1
                 which = number % len(requests)
                 begun = time.perf_counter()
+                # A server that closes after each answer makes its clients pay for connecting.
+                wire = wire or _connect(requests[0])
                 answer = call(requests[which], wire)
                 took = time.perf_counter() - begun
+                if answer.closes:
+                    wire.close()
+                    wire = None
                 with lock:
                     times.append(took)
                     statuses[str(answer.status)] += 1
@@ -163,6 +180,9 @@ def run(
                         answer.status != 200 or answer.json() != expected[which]
                     ):
                         wrong += 1
+        finally:
+            if wire is not None:
+                wire.close()
         ends.append(time.perf_counter())
 
     threads = [threading.Thread(target=client) for _ in range(clients)]

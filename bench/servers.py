@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.client import Request, Response, call, get, multipart, prepared
 from bench.processes import cpu_seconds
 
-__all__ = ["PASSWORD", "ROOT", "Running", "add_user", "cold_start", "gateway", "log_in", "peer"]
+__all__ = ["PASSWORD", "ROOT", "Running", "cold_start", "gateway", "log_in", "peer"]
 
 ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "bench-password"
@@ -41,7 +41,7 @@ def gateway(
     """Run ``api.py`` until every detector that can be ready is, and log in."""
     port = free_port()
     env = _environment(data, port, settings) | dict(environment or {})
-    add_user(data)
+    _add_user(data, settings)
     with _process([sys.executable, "api.py"], env) as process:
         seconds = _wait(process, port, "/health/ready")
         yield Running(port, process.pid, seconds, log_in(port))
@@ -85,17 +85,23 @@ def peer(
         yield Running(port, process.pid, seconds)
 
 
-def add_user(data: Path) -> None:
-    """Give the gateway of this data folder its one user."""
+def _add_user(data: Path, settings: Mapping[str, str]) -> None:
+    """Give this data folder its one user, once: making it anew would end its tokens."""
+    # Of the gateway's own cost, or its first login would hash the password anew.
+    cost = {name: value for name, value in settings.items() if name == "bcrypt_rounds"}
+    done = data / "bench-user"
+    if done.exists():
+        return
     subprocess.run(
-        [sys.executable, "adduser.py", "-u", _USER, "--password-stdin", "--force"],
+        [sys.executable, "adduser.py", "-u", _USER, "--password-stdin"],
         input=PASSWORD,
         text=True,
         cwd=ROOT,
-        env=_environment(data, 0, {}),
+        env=_environment(data, 0, cost),
         check=True,
         stdout=subprocess.DEVNULL,
     )
+    done.touch()
 
 
 def log_in(port: int, username: str = _USER) -> str:

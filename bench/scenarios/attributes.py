@@ -74,6 +74,11 @@ def _judge(session: Session, what: str) -> None:
         session.ratio(
             f"{what}: {name} for 29 faces, of that for one", many, few, measure, at_most=14.5
         )
+    further = _COUNTS[-1] - _COUNTS[0]
+    pairs = zip(session.rows[many]["cpu_ms"], session.rows[few]["cpu_ms"], strict=True)
+    session.add_ratio(
+        f"{what}: processor ms for each further face", [(a - b) / further for a, b in pairs]
+    )
     costs = [session.median(key(what, faces=count), "cpu_ms") for count in _COUNTS]
     session.facts[f"{what}: processor time grows with faces to the power of"] = round(
         exponent(_COUNTS, costs), 2
