@@ -18,7 +18,7 @@ BENCH_ARGS ?=
 environment = python=$$(PYTHON="$(PYTHON)" sh tools/find-python) \
 	&& "$$python" tools/environment.py $(1) $(2)
 
-.PHONY: help setup demo serve test check audit licences sbom prove bench train-faces test-training docs pins clean
+.PHONY: help setup demo serve test check audit licences sbom prove bench train-faces test-training docs screenshots pins clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -69,6 +69,9 @@ train-faces: $(TRAINING_VENV)/.ready ## train gender and ethnicity (DATA=folder)
 
 docs: $(VENV)/.ready ## write the table of settings into docs/configuration.md
 	@$(RUN) tools/settings_table.py
+
+screenshots: $(VENV)/.ready-dev ## take the playground's pictures in docs/images anew (needs Chromium)
+	@$(RUN) tools/screenshots.py
 
 pins: $(VENV)/.ready ## make requirements*.txt anew from requirements*.in
 	for list in requirements requirements-dev requirements-bench requirements-audit; do \

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.complaints import Complaints
 from tests.browser.playground import Playground
 from tests.detectors.networks import save_constant
 from tests.examples.real_gateway import RealGateway
+
+expect.set_options(timeout=20_000)  # milliseconds: machines that test do more at the same time
 
 FLAGS = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
@@ -52,9 +54,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealGateway]:
         gateway.kill()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def context(chromium: Browser) -> Iterator[BrowserContext]:
-    """A browser that has never been here; tests change its size by ``page.set_viewport_size``."""
+    """One user's browser; the pages of its tests share the files that it keeps, and no more."""
     context = chromium.new_context(permissions=["clipboard-read", "clipboard-write", "camera"])
     yield context
     context.close()
@@ -72,6 +74,8 @@ def page(context: BrowserContext, gateway: RealGateway, complaints: Complaints) 
     page = context.new_page()
     complaints.listen(page, gateway.address)
     yield page
+    page.unroute_all(behavior="ignoreErrors")
+    page.close()
     assert complaints.found == []
 
 

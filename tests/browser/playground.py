@@ -35,6 +35,10 @@ class Playground:
         self.times = page.locator("#times")
         self.curl = page.locator("#curl")
         self.json = page.locator("#json")
+        self.ready: tuple[Path | FilePayload, ...] = ()
+        """What is chosen in the next dialogue."""
+        # From the beginning: the browser opens a real one until it has been told of this.
+        page.on("filechooser", lambda dialogue: dialogue.set_files(list(self.ready)))  # type: ignore[arg-type]
 
     def open(self) -> None:
         self.page.goto(f"{self.gateway.address}/")
@@ -50,9 +54,8 @@ class Playground:
 
     def give(self, *pictures: Path | FilePayload) -> None:
         """Choose files, as in the dialogue that the button opens."""
-        with self.page.expect_file_chooser() as dialogue:
-            self.choose.click()
-        dialogue.value.set_files(list(pictures))  # type: ignore[arg-type]
+        self.ready = pictures
+        self.choose.click()
 
     def asked(self, picture: Path | FilePayload) -> Report:
         """Give one picture and return the gateway's answer, once the page shows it."""

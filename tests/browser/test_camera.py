@@ -6,30 +6,10 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Request, Route, expect
+from playwright.sync_api import Page, Route, expect
 
+from tests.browser.flights import DETECT, Flights
 from tests.browser.playground import Playground
-
-DETECT = re.compile(r"/api/v1/detect\?")
-
-
-class Flights:
-    """Counts requests that are under way."""
-
-    def __init__(self, page: Page) -> None:
-        self.begun = self.done = self.most = 0
-        page.on("request", self._begin)
-        page.on("requestfinished", self._end)
-        page.on("requestfailed", self._end)
-
-    def _begin(self, request: Request) -> None:
-        if DETECT.search(request.url):
-            self.begun += 1
-            self.most = max(self.most, self.begun - self.done)
-
-    def _end(self, request: Request) -> None:
-        if DETECT.search(request.url):
-            self.done += 1
 
 
 @pytest.fixture
@@ -155,9 +135,9 @@ def test_an_answer_that_waiting_cannot_help_ends_it(playground: Playground) -> N
     expect(playground.camera).to_be_visible()
 
 
-def refused(context: BrowserContext, name: str) -> None:
+def refuse(page: Page, name: str) -> None:
     """Have the browser answer as it does where it gives no camera."""
-    context.add_init_script(
+    page.add_init_script(
         f"""navigator.mediaDevices.getUserMedia = () =>
             Promise.reject(new DOMException("no", "{name}"));"""
     )
@@ -171,10 +151,8 @@ def refused(context: BrowserContext, name: str) -> None:
         ("NotReadableError", "another program may have it"),
     ],
 )
-def test_no_camera_is_said_in_plain_words(
-    context: BrowserContext, entrance: Playground, name: str, words: str
-) -> None:
-    refused(context, name)
+def test_no_camera_is_said_in_plain_words(entrance: Playground, name: str, words: str) -> None:
+    refuse(entrance.page, name)
     entrance.open()
     entrance.log_in()
     entrance.camera.click()
@@ -182,10 +160,8 @@ def test_no_camera_is_said_in_plain_words(
     expect(entrance.camera).to_be_visible()
 
 
-def test_an_insecure_page_is_said_in_plain_words(
-    context: BrowserContext, entrance: Playground
-) -> None:
-    context.add_init_script("delete Navigator.prototype.mediaDevices")
+def test_an_insecure_page_is_said_in_plain_words(entrance: Playground) -> None:
+    entrance.page.add_init_script("delete Navigator.prototype.mediaDevices")
     entrance.open()
     entrance.log_in()
     entrance.camera.click()

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import expect
 
 from tests.browser.playground import Playground, is_detection
 from tests.examples.real_gateway import PASSWORD, USER
@@ -21,10 +21,9 @@ def test_by_keyboard_alone(entrance: Playground, portrait: Path) -> None:
     keys.type(PASSWORD)
     keys.press("Enter")
     expect(entrance.choose).to_be_focused()
-    with page.expect_file_chooser() as dialogue:
-        keys.press("Enter")
+    entrance.ready = (portrait,)
     with page.expect_response(is_detection):
-        dialogue.value.set_files(portrait)
+        keys.press("Enter")
     expect(entrance.rows).to_have_count(1)
 
     reach(entrance, "#boxes button")
@@ -112,7 +111,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(
-    context: BrowserContext, playground: Playground, portrait: Path, scheme: str
+    playground: Playground, portrait: Path, scheme: str
 ) -> None:
     """Hold every visible text to WCAG's contrast of 4.5 (level AA)."""
     page = playground.page

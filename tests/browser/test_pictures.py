@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FilePayload, Locator, expect
 
+from tests.browser.flights import Flights
 from tests.browser.playground import Playground, Report, is_detection, sides, without_times
 
 UPRIGHT = {
@@ -174,20 +175,8 @@ def test_several_pictures_are_asked_about_one_after_the_other(
     gray = BytesIO()
     Image.new("RGB", (300, 200), "gray").save(gray, "PNG")
     nothing: FilePayload = {"name": "gray.png", "mimeType": "image/png", "buffer": gray.getvalue()}
-    under_way, most = 0, 0
-
-    def begun(_: object) -> None:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
-
-    def done(_: object) -> None:
-        nonlocal under_way
-        under_way -= 1
-
+    flights = Flights(playground.page)
     page = playground.page
-    page.on("request", begun)
-    page.on("requestfinished", done)
     playground.give(stored(portrait, "PNG"), nothing, stored(portrait, "WEBP"))
     strip = page.get_by_role("list", name="Pictures").get_by_role("button")
     expect(strip).to_have_count(3)
@@ -199,7 +188,8 @@ def test_several_pictures_are_asked_about_one_after_the_other(
     assert playground.shown_json()["image"]["width"] == 300
     page.get_by_role("button", name="portrait.png, 1 found").click()
     expect(playground.rows).to_have_count(1)
-    assert most == 1
+    assert flights.begun == 3
+    assert flights.most == 1
 
 
 def test_the_curl_line_does_the_same(
