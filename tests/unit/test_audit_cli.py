@@ -86,6 +86,11 @@ ALL = ["login.ok 01", "login.failed 01", "user.changed 02", "login.ok 03", "user
         ("--since 2026-01-01 --until 2026-01-01", [0, 1]),
         ("--user bob --event login --outcome ok --since 2026-01-03", [3]),
         ("--since 9999-12-31", []),
+        ("--until 9999-12-31", [0, 1, 2, 3, 4]),
+        ("--until 9999-12-31T23:59", [0, 1, 2, 3, 4]),
+        ("--last 2", [3, 4]),
+        ("--last 0", [0, 1, 2, 3, 4]),
+        ("--user bob --last 1", [3]),
     ],
 )
 def test_finds_what_was_asked_for_in_every_file(
@@ -198,6 +203,8 @@ def test_a_copy_can_be_searched_and_settings_say_where_it_lies(
         (["--since", "yesterday"], "no time"),
         (["--since", "2026-13-01"], "no time"),
         (["--until", "5y"], "no time"),
+        (["--since", "999999w"], "no time"),
+        (["--until", "999999w"], "no time"),
         (["--last", "-1"], "no whole number"),
         (["--last", "x"], "no whole number"),
         (["ann"], "unrecognized"),

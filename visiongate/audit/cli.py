@@ -25,6 +25,7 @@ from visiongate.settings import load_settings
 __all__ = ["main"]
 
 _MOST_ROWS = 1000
+_LAST = datetime.max.replace(tzinfo=timezone.utc)
 _AGO = re.compile(r"(\d{1,6})([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _EVENTS = [event.value for event in EventName]
@@ -61,10 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reading = Reading(path)
         found = reading.events(query)
         if options.json:
-            for line, _ in found:
+            for line, _ in deque(found, options.last) if options.last else found:
                 sys.stdout.buffer.write(line)
         else:
-            _show(found, options.last)
+            _show(found, _MOST_ROWS if options.last is None else options.last)
         sys.stdout.flush()
         if reading.damaged:
             _fail(
@@ -103,10 +104,9 @@ def _parser() -> argparse.ArgumentParser:
         "--last",
         type=_number,
         metavar="N",
-        default=_MOST_ROWS,
-        help=f"rows of the table, the newest (default {_MOST_ROWS}; 0: all)",
+        help=f"the newest alone (0: all; default {_MOST_ROWS}, with --json all)",
     )
-    parser.add_argument("--json", action="store_true", help="the lines as they are, all of them")
+    parser.add_argument("--json", action="store_true", help="the lines as they are")
     parser.add_argument(
         "--file", type=Path, metavar="FILE", help="the log to search, such as a copy"
     )
@@ -131,14 +131,15 @@ def _since(text: str) -> str:
 
 def _until(text: str) -> str:
     moment, is_day = _moment(text)
-    return _written(moment + timedelta(days=1) if is_day else moment)
+    day = timedelta(days=1) if is_day else timedelta()
+    return _written(min(moment, _LAST - day) + day)
 
 
 def _moment(text: str) -> tuple[datetime, bool]:
     """Return the time, and whether a whole day was named."""
-    if ago := _AGO.fullmatch(text):
-        return datetime.now(timezone.utc) - timedelta(**{_UNITS[ago[2]]: int(ago[1])}), False
     try:
+        if ago := _AGO.fullmatch(text):
+            return datetime.now(timezone.utc) - timedelta(**{_UNITS[ago[2]]: int(ago[1])}), False
         moment = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", text))
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=timezone.utc)
