@@ -13,6 +13,7 @@ AUDIT_VENV := .venv-audit
 PORT ?= 5000
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+PROOF ?=
 
 # $(call environment,FOLDER,REQUIREMENTS): PYTHON=... names the interpreter for a new one.
 environment = python=$$(PYTHON="$(PYTHON)" sh tools/find-python) \
@@ -54,9 +55,13 @@ sbom: $(AUDIT_VENV)/.ready ## write sbom.json, a CycloneDX list of what is pinne
 	@$(AUDIT_VENV)/$(BIN)/cyclonedx-py requirements requirements.txt --output-reproducible -o sbom.json
 	@echo "Written: sbom.json"
 
-prove: $(VENV)/.ready-dev ## the longer proofs: no picture on a disk, no name told by time
+prove: $(VENV)/.ready-dev ## prove that pictures and names stay private; PROOF=overload, or PROOF=all, others (hours)
+ifneq ($(PROOF),)
+	@$(RUN) -m proofs $(PROOF)
+else
 	@$(RUN) -m proofs.no_picture_on_disk
 	@$(RUN) -m proofs.login_timing
+endif
 
 bench: $(VENV)/.ready-bench ## measure speed and memory (BENCH_ARGS="users --rounds 5")
 	@$(RUN) -m bench $(BENCH_ARGS)

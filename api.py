@@ -93,6 +93,7 @@ def _check(settings: Settings) -> None:
     from visiongate.web import app  # noqa: F401 - imported to be inherited
 
     services = build_services(settings)
+    services.keys.list()  # makes them, or says what is wrong with them
     services.close()
     if not services.user_store.page("", 1):
         print(
@@ -123,21 +124,28 @@ def _threads(settings: Settings) -> int:
     return settings.threads or places(settings) + settings.max_waiting + _SPARE_THREADS
 
 
+def _largest_body(settings: Settings) -> int:
+    """Return more bytes than any request may have that is not refused for its length."""
+    return 2 * settings.max_upload_bytes + _BODY_OVERHEAD
+
+
 def _serve_gunicorn(settings: Settings) -> int:
     from gunicorn.app.base import BaseApplication
 
     from visiongate.web.logging import gunicorn_logger
+    from visiongate.web.patient_worker import patient_worker
 
     class Server(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
             options = {
                 "bind": f"{settings.host}:{settings.port}",
                 "workers": settings.workers,
-                "worker_class": "gthread",
+                "worker_class": patient_worker(_largest_body(settings)),
                 "threads": _threads(settings),
                 "graceful_timeout": int(settings.shutdown_seconds) or 1,
                 "timeout": 120,
                 "keepalive": 15,
+                "sendfile": False,  # which a client that does not read would hold a thread with
                 "reload": settings.debug,
                 "worker_tmp_dir": _MEMORY_FOLDER if Path(_MEMORY_FOLDER).is_dir() else None,
                 "logger_class": gunicorn_logger(),
@@ -185,7 +193,7 @@ def _serve_waitress(settings: Settings) -> int:
             threads=_threads(settings),
             ident=None,
             # Waitress writes bodies over half a megabyte to a temporary file: never a picture.
-            inbuf_overflow=2 * settings.max_upload_bytes + _BODY_OVERHEAD,
+            inbuf_overflow=_largest_body(settings),
         )
     finally:
         app.extensions["visiongate"].close()

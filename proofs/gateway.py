@@ -15,7 +15,7 @@ from pathlib import Path
 
 import requests
 
-__all__ = ["PASSWORD", "USER", "Gateway", "running"]
+__all__ = ["PASSWORD", "ROOT", "USER", "Gateway", "environment_of", "running"]
 
 ROOT = Path(__file__).resolve().parents[1]
 USER, PASSWORD = "ann", "correct horse battery staple"
@@ -25,11 +25,12 @@ _STOP_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Gateway:
-    """Where it listens, where it writes, and the tokens of its user."""
+    """Where it listens, where it writes, the tokens of its user, and its first process."""
 
     address: str
     folder: Path
     tokens: dict[str, str]
+    pid: int = 0
 
     @property
     def headers(self) -> dict[str, str]:
@@ -44,21 +45,24 @@ class Gateway:
 def running(folder: Path, *, before: Sequence[str] = (), **settings: str) -> Iterator[Gateway]:
     """Serve in ``folder`` for the ``with`` block; ``before`` goes before the command.
 
+    A folder that was served before keeps its users.
+
     Raises:
         RuntimeError: it does not start; its log says why.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = _environment(folder, port, settings)
-    subprocess.run(
-        [sys.executable, str(ROOT / "adduser.py"), "-u", USER, "--password-stdin"],
-        input=PASSWORD.encode(),
-        env=environment,
-        cwd=folder,
-        capture_output=True,
-        check=True,
-    )
+    environment = environment_of(folder, port, settings)
+    if not (folder / "data" / "users.json").exists():
+        subprocess.run(
+            [sys.executable, str(ROOT / "adduser.py"), "-u", USER, "--password-stdin"],
+            input=PASSWORD.encode(),
+            env=environment,
+            cwd=folder,
+            capture_output=True,
+            check=True,
+        )
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [*before, sys.executable, str(ROOT / "api.py")],
@@ -74,7 +78,7 @@ def running(folder: Path, *, before: Sequence[str] = (), **settings: str) -> Ite
         _wait(process, address, folder)
         body = {"username": USER, "password": PASSWORD}
         tokens = requests.post(f"{address}/api/v1/login", json=body, timeout=60).json()
-        yield Gateway(address, folder, tokens)
+        yield Gateway(address, folder, tokens, process.pid)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         try:
@@ -84,7 +88,8 @@ def running(folder: Path, *, before: Sequence[str] = (), **settings: str) -> Ite
             process.wait()
 
 
-def _environment(folder: Path, port: int, settings: dict[str, str]) -> dict[str, str]:
+def environment_of(folder: Path, port: int, settings: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a gateway that serves in ``folder``."""
     (folder / "tmp").mkdir(parents=True, exist_ok=True)
     own = {
         "DATA_DIR": str(folder / "data"),

@@ -21,6 +21,7 @@
     |-- NotFound (404)
     |   `-- DetectorUnknown, PictureUnknown, UserNotFound
     |-- MethodNotAllowed (405)
+    |-- RequestTimeout (408)             it came too slowly
     |-- UserExists, LastAdmin (409)
     |-- RequestTooLarge (413)            the whole body
     |   |-- PictureTooLarge              bytes, pixels or frames over the limit
@@ -79,6 +80,7 @@ __all__ = [
     "PictureUnknown",
     "PicturesTooMany",
     "QuotaExceeded",
+    "RequestTimeout",
     "RequestTooLarge",
     "StoreUnavailable",
     "TokenExpired",
@@ -269,6 +271,12 @@ class MethodNotAllowed(VisiongateError):
     code = "method_not_allowed"
     status = 405
     title = "This route does not take that method"
+
+
+class RequestTimeout(VisiongateError):
+    code = "request_timeout"
+    status = 408
+    title = "The request came too slowly"
 
 
 class UserExists(VisiongateError):

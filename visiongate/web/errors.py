@@ -18,7 +18,7 @@ from visiongate.web.answer_types import Problem
 if TYPE_CHECKING:
     from visiongate.services import Services
 
-__all__ = ["PROBLEM_TYPE", "as_error", "init_app", "problem", "problem_of_one"]
+__all__ = ["PROBLEM_TYPE", "as_error", "init_app", "plain_document", "problem", "problem_of_one"]
 
 PROBLEM_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:visiongate:error:"
@@ -33,6 +33,7 @@ _BY_STATUS: Mapping[int, type[VisiongateError]] = {
         errors.Forbidden,
         errors.NotFound,
         errors.MethodNotAllowed,
+        errors.RequestTimeout,
         errors.RequestTooLarge,
         errors.FormatUnsupported,
         errors.TooManyRequests,
@@ -67,6 +68,13 @@ def problem(error: VisiongateError, status: int | None = None) -> Response:
 
 def problem_document(error: VisiongateError, status: int | None = None) -> Problem:
     """Return what the problem document of ``error`` says."""
+    return plain_document(error, g.get("request_id"), status)
+
+
+def plain_document(
+    error: VisiongateError, request_id: str | None, status: int | None = None
+) -> Problem:
+    """Return the same where there is no application."""
     return {
         **error.extra,  # type: ignore[typeddict-item]  # its members are the errors' own
         "type": _TYPE_PREFIX + error.code,
@@ -74,7 +82,7 @@ def problem_document(error: VisiongateError, status: int | None = None) -> Probl
         "status": status or error.status,
         "detail": error.detail,
         "code": error.code,
-        "request_id": g.get("request_id"),
+        "request_id": request_id,
         # Clients of the original mlapi show this member.
         "msg": error.detail,
     }

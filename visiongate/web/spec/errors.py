@@ -38,7 +38,12 @@ TOKEN: Errors = (
 )
 ACCOUNT: Errors = (*TOKEN, *STORE, *FAULT)
 """What any route may answer that asks for a token."""
-BODY: Errors = (errors.BadRequest, errors.RequestTooLarge, errors.FormatUnsupported)
+BODY: Errors = (
+    errors.BadRequest,
+    errors.RequestTimeout,
+    errors.RequestTooLarge,
+    errors.FormatUnsupported,
+)
 PICTURE: Errors = (
     *BODY,
     errors.PictureMissing,
@@ -117,6 +122,8 @@ _DETAILS: Mapping[type[VisiongateError], str] = {
     errors.UserExists: "A user called 'ann' exists already.",
     errors.LastAdmin: "'ann' is the last admin who is not disabled. Make somebody else an admin "
     "first.",
+    errors.RequestTimeout: "2100 bytes came in 25 s; the gateway waits 20 s, and a second more for "
+    "each 500 bytes.",
     errors.RequestTooLarge: "The body of this request may have at most 16384 bytes.",
     errors.PictureTooLarge: "A picture may have at most 5000000 bytes; 7340032 bytes came. The "
     "operator's setting is VISIONGATE_MAX_UPLOAD_BYTES.",
@@ -153,6 +160,7 @@ _WHEN: Mapping[int, str] = {
     403: "Logged in, but not allowed.",
     404: "There is no such thing.",
     409: "It does not go together with what there is.",
+    408: "It came too slowly.",
     413: "Too large.",
     415: "A format, content type or encoding that is not read.",
     429: "Too many attempts, or a day's quota is used up; `Retry-After` tells when to come back.",

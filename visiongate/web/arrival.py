@@ -1,0 +1,128 @@
+"""How much of a request has come: told from its head, without understanding more than that.
+
+What is decided here is only when a thread is given to a request, never what the request means:
+gunicorn reads the same bytes again, strictly. Whatever looks odd counts as come whole, so that
+gunicorn refuses it.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["MOST_HEAD", "Arrival"]
+
+MOST_HEAD = 65_536
+"""Bytes that request line and headers may have together."""
+_MOST_CHUNK_LINE = 256
+_END = b"\r\n\r\n"
+_LENGTH = re.compile(rb"^content-length:[ \t]*([0-9]{1,15})[ \t]*\r?$", re.I | re.M)
+_CODED = re.compile(rb"^transfer-encoding:", re.I | re.M)
+_EXPECTS = re.compile(rb"^expect:[ \t]*100-continue[ \t]*\r?$", re.I | re.M)
+
+
+class Arrival:
+    """One request while it comes.
+
+    Args:
+        most: bytes of body that are waited for; a request that announces more has come whole
+            with its head, since it will be refused for its length.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._head = bytearray()
+        self._chunks: _Chunks | None = None
+        self._missing = 0
+        self.size = 0
+        self.has_head = False
+        self.is_whole = False
+        self.is_cut = False
+        """Whether more may follow that belongs to it, which nobody waits for."""
+        self.expects = False
+        """Whether the client waits for ``100 Continue`` before it sends its body."""
+
+    @property
+    def head_too_large(self) -> bool:
+        return not self.has_head and len(self._head) > MOST_HEAD
+
+    def feed(self, data: bytes) -> None:
+        """Take note of the next bytes."""
+        self.size += len(data)
+        if self.is_whole:
+            return  # the beginning of the next request
+        if not self.has_head:
+            known = max(0, len(self._head) - len(_END))
+            self._head += data
+            end = self._head.find(_END, known)
+            if end < 0:
+                return
+            data = bytes(self._head[end + len(_END) :])
+            self._read_head(bytes(self._head[:end]))
+            self._head.clear()
+        if self._chunks is not None:
+            self._chunks.feed(data)
+            self.is_cut = not self._chunks.ended and (
+                self._chunks.payload > self._most or self._chunks.size > 4 * self._most
+            )
+            self.is_whole = self._chunks.ended or self.is_cut
+        elif not self.is_whole:
+            self._missing -= len(data)
+            self.is_whole = self._missing <= 0
+
+    def _read_head(self, head: bytes) -> None:
+        self.has_head = True
+        lengths = _LENGTH.findall(head)
+        self.expects = bool(_EXPECTS.search(head))
+        if _CODED.search(head):
+            self._chunks = _Chunks()
+            return
+        self._missing = int(lengths[0]) if len(lengths) == 1 else 0
+        self.is_cut = self._missing > self._most
+        self.is_whole = self.is_cut or not self._missing
+
+
+class _Chunks:
+    """A body in chunks, up to its last; also ended when it is none."""
+
+    def __init__(self) -> None:
+        self.size = self.payload = 0
+        self.ended = False
+        self._line = bytearray()
+        self._skip = 0
+        self._last = False
+
+    def feed(self, data: bytes) -> None:
+        self.size += len(data)
+        at = 0
+        while at < len(data) and not self.ended:
+            if self._skip:
+                step = min(self._skip, len(data) - at)
+                self._skip -= step
+                self.payload += step
+                at += step
+                continue
+            end = data.find(b"\n", at)
+            upto = len(data) if end < 0 else end + 1
+            self._line += data[at:upto]
+            at = upto
+            if end < 0:
+                self.ended = len(self._line) > MOST_HEAD
+            else:
+                self._read_line(bytes(self._line).rstrip(b"\r\n"))
+                self._line.clear()
+
+    def _read_line(self, line: bytes) -> None:
+        if self._last:
+            self.ended = not line  # what comes before an empty line are trailers
+            return
+        size = line[:_MOST_CHUNK_LINE].partition(b";")[0].strip()
+        try:
+            length = int(size, 16)
+        except ValueError:
+            self.ended = True
+            return
+        self._last = length == 0
+        if length < 0:
+            self.ended = True
+        elif length:
+            self._skip = length + 2

@@ -1,0 +1,99 @@
+"""A socket of which threads read what has come already, and write what is sent when it can be."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections import deque
+from typing import Any
+
+__all__ = ["PatientSocket"]
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_MOST_UNSENT = 64_000_000
+"""Bytes of an answer that wait for the client; more than any answer has."""
+_READ_SECONDS = 1.0
+
+
+class PatientSocket(socket.socket):
+    """Never blocking, whatever it is told. Owned by the loop, and by one thread in between."""
+
+    def __init__(self, fileno: int) -> None:
+        super().__init__(fileno=fileno)
+        super().setblocking(False)
+        self.gathered: deque[bytes] = deque()
+        """What has come and was not read yet."""
+        self.has_continued = False
+        self._unsent: deque[memoryview] = deque()
+        self._deadline = 0.0
+
+    @property
+    def unsent_bytes(self) -> int:
+        return sum(map(len, self._unsent))
+
+    def setblocking(self, flag: bool, /) -> None:
+        """Stay as it is."""
+
+    def settimeout(self, value: float | None, /) -> None:
+        """Stay as it is."""
+
+    def read_now(self, size: int) -> bytes:
+        """Return what has come. Raises: BlockingIOError: nothing has; OSError."""
+        self._deadline = 0.0
+        return super().recv(size)
+
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        """Return what was gathered; wait a little, in all, only for what was not announced."""
+        if self.gathered:
+            piece = self.gathered.popleft()
+            if len(piece) > bufsize:
+                self.gathered.appendleft(piece[bufsize:])
+                return piece[:bufsize]
+            return piece
+        now = time.monotonic()
+        self._deadline = self._deadline or now + _READ_SECONDS
+        if not _can_read(self, self._deadline - now):
+            raise TimeoutError("the rest of the request has not come in time")
+        return super().recv(bufsize, flags)
+
+    def say_continue(self) -> None:
+        """Ask a client that waits for that to send its body."""
+        self.has_continued = True
+        self.sendall(_CONTINUE)
+
+    def send(self, data: Any, _flags: int = 0, /) -> int:
+        """Take all of it, as ``sendall`` does; ``100 Continue`` only once."""
+        if not (self.has_continued and bytes(data[: len(_CONTINUE)]) == _CONTINUE):
+            self.sendall(data)
+        return len(data)
+
+    def sendall(self, data: Any, _flags: int = 0, /) -> None:
+        """Send what the client takes now, and keep the rest for ``send_rest``.
+
+        Raises:
+            OSError: the client is gone, or takes nothing of very much.
+        """
+        if len(data) + self.unsent_bytes > _MOST_UNSENT:
+            raise ConnectionResetError("the client does not take its answer")
+        self._unsent.append(memoryview(data))
+        self.send_rest()
+
+    def send_rest(self) -> None:
+        """Send on. Raises: OSError: the client is gone."""
+        while self._unsent:
+            try:
+                sent = super().send(self._unsent[0])
+            except BlockingIOError:
+                return
+            if sent < len(self._unsent[0]):
+                self._unsent[0] = self._unsent[0][sent:]
+            else:
+                self._unsent.popleft()
+
+
+def _can_read(wire: socket.socket, seconds: float) -> bool:
+    """Wait until there is something to read; a descriptor may be over 1023, so no ``select``."""
+    poll = select.poll()
+    poll.register(wire, select.POLLIN)
+    return bool(poll.poll(max(0.0, seconds) * 1000))
