@@ -242,11 +242,16 @@ class TestHowMany:
         for name in ("file", "image"):
             form = {name: (io.BytesIO(PICTURE), "1.jpg")}
             answer = send(client, FACE, auth, PICTURE, **form)
-            problem_of(answer, 400, "picture_ambiguous")
+            said = problem_of(answer, 400, "picture_ambiguous")["detail"]
+            assert "Call each 'files'" in said
             answer = send(client, FACE, auth, PICTURE, **{name: "text"})
             problem_of(answer, 400, "picture_ambiguous")
         both = {"image": BASE64, "images": [BASE64]}
         problem_of(client.post(FACE, headers=auth, json=both), 400, "picture_ambiguous")
+        twice = {"file": [(io.BytesIO(PICTURE), "1.jpg"), (io.BytesIO(PICTURE), "2.jpg")]}
+        answer = client.post(FACE, headers=auth, data=twice)
+        said = problem_of(answer, 400, "picture_ambiguous")["detail"]
+        assert "several may come as parts 'files'" in said
         stray = {"mask": (io.BytesIO(PICTURE), "1.jpg")}
         problem_of(send(client, FACE, auth, PICTURE, **stray), 400, "option_unknown")
         images = {"image": BASE64, "min_confidance": 1}

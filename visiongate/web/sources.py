@@ -35,6 +35,7 @@ __all__ = ["Source", "Sources", "read_sources"]
 _FILES, _IMAGES, _URL = "files", "images", "url"
 _ONE = ("file", "image")
 _LONGEST_NAME = 255
+_SEVERAL = "Here several may come as parts 'files', or in JSON as a list 'images'."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,10 @@ def read_sources(services: Services, deadline: float | None) -> Sources:
         return _fetched(services.fetcher, body, urls, deadline)
     several = _several(body, settings.max_upload_bytes)
     if several is None:
-        upload = one_picture(body, settings.max_upload_bytes)
+        try:
+            upload = one_picture(body, settings.max_upload_bytes)
+        except PictureAmbiguous as error:
+            raise PictureAmbiguous(f"{error.detail} {_SEVERAL}") from None
         source = _sent(upload.filename, upload.picture)
         return Sources((source,), False, upload.members)
     if len(several) > settings.max_pictures:
@@ -124,7 +128,10 @@ def _several(body: Body, max_bytes: int) -> tuple[Source, ...] | None:
     if body.way != "json" or not lists:
         return None
     if len(lists) > 1 or any(name == "image" for name, _ in body.members):
-        raise PictureAmbiguous("The JSON has both 'image' and 'images', or one of them twice.")
+        raise PictureAmbiguous(
+            "The JSON has both 'image' and 'images', or one of them twice. Send several pictures "
+            "in one list 'images', or one alone, as 'image'."
+        )
     texts = lists[0]
     if type(texts) is not list:
         raise Base64Invalid("Member 'images' must be a list of strings of base64 or data URIs.")
@@ -146,7 +153,10 @@ def _files(body: Body, max_bytes: int) -> tuple[Source, ...] | None:
     others = [name for name, _, _ in body.files if name != _FILES]
     others += [name for name, _ in body.members if name in _ONE]
     if any(name in _ONE for name in others):
-        raise PictureAmbiguous("The form has pictures under 'files' and under another name.")
+        raise PictureAmbiguous(
+            "The form has pictures under 'files' and under another name. Call each 'files', or "
+            "send one alone, as 'file'."
+        )
     if others:
         raise OptionUnknown(f"The form has a file under {str(others[0])[:64]!r}. {HOW}")
     return tuple(_sent(filename, data, max_bytes) for filename, data in found)
