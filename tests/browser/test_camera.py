@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -82,6 +83,22 @@ def test_boxes_lie_over_the_cameras_picture(playground: Playground) -> None:
     assert width / height == pytest.approx(16 / 9, rel=0.01)
     playground.page.get_by_role("button", name="Stop the camera").click()
     expect(playground.boxes).to_have_count(0)
+
+
+def test_what_was_found_before_is_not_drawn_over_the_camera(
+    playground: Playground, portrait: Path
+) -> None:
+    playground.give(portrait)
+    expect(playground.boxes).to_have_count(1)
+    playground.page.route(DETECT, lambda _: None)  # the first frame's answer never comes
+    playground.camera.click()
+    expect(playground.page.locator("video")).to_be_visible()
+    expect(playground.boxes).to_have_count(0)
+    expect(playground.rows).to_have_count(0)
+    expect(playground.json).to_be_empty()
+    expect(playground.curl).to_contain_text("file=@frame.jpg")
+    playground.page.get_by_role("button", name="Stop the camera").click()
+    expect(playground.boxes).to_have_count(1)
 
 
 def test_the_detectors_can_be_changed_meanwhile(filming: Playground) -> None:

@@ -46,6 +46,7 @@ async function film(ended) {
     const stream = await openCamera(video, signal);
     if (!stream) return;
     showVideo(video);
+    showCode("frame.jpg", question({ frames: true }), null);
     say("Live: a frame is sent whenever the one before it has been answered.");
     await live(video, { send: sender(signal), rest, signal });
   } catch (problem) {

@@ -31,8 +31,9 @@ export function showPicture({ url, name }) {
   image.src = url;
 }
 
-/** Show the camera. */
+/** Show the camera, and nothing of what was found before. */
 export function showVideo(video) {
+  showReport(null, null);
   reveal("sheet", video);
   shape(video.videoWidth, video.videoHeight);
 }
