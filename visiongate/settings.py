@@ -76,7 +76,9 @@ class Settings(BaseSettings):
 
     # -- where things are
     config: Path = Field(Path(_DEFAULT_CONFIG), description="TOML file with further settings.")
-    data_dir: Path = Field(Path("data"), description="Users, keys, revoked tokens, cached models.")
+    data_dir: Path = Field(
+        Path("data"), description="Accounts, keys, ended tokens, usage, audit log, models."
+    )
     images_dir: Path = Field(Path("images"), description="Where kept pictures go.")
 
     # -- serving

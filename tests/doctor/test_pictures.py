@@ -36,7 +36,7 @@ def test_all_is_well(data: Path, keep: Keep, doctor: Doctor) -> None:
     keep()
     answer = doctor("pictures")
     assert answer.status == 0
-    assert answer.well("kept").startswith("1 pictures")
+    assert answer.well("kept").startswith("Pictures: 1;")
 
 
 @pytest.mark.parametrize("name", ["original.jpg", "annotated.jpg", "meta.json"])

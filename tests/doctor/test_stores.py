@@ -25,8 +25,8 @@ def test_all_is_well(data: Path, doctor: Doctor) -> None:
     answer = doctor("stores")
     assert answer.status == 0
     assert answer.well("users") == "Accounts: 1, of them admins: 1; each one readable."
-    assert "signs; 0 older ones verify" in answer.well("signing keys")
-    assert "whole, 1 entries" in answer.well("ended tokens")
+    assert "signs; older ones that verify: 0" in answer.well("signing keys")
+    assert "whole; entries: 1" in answer.well("ended tokens")
 
 
 def test_nobody_there(home: Path, doctor: Doctor) -> None:
@@ -114,7 +114,7 @@ def test_a_database_in_use(data: Path, doctor: Doctor) -> None:
     store.revoke(["another"], 1e12)
     assert (data / "revoked.db-wal").exists()
     before = sorted((p.name, p.stat().st_mtime_ns) for p in data.iterdir())
-    assert "whole, 2 entries" in doctor("stores").well("ended tokens")
+    assert "whole; entries: 2" in doctor("stores").well("ended tokens")
     assert sorted((p.name, p.stat().st_mtime_ns) for p in data.iterdir()) == before
     store.close()
 
@@ -132,7 +132,7 @@ def test_a_database_after_a_crash(
         (crashed / "revoked.db-shm").unlink()
     before = {p.name: p.read_bytes() for p in crashed.iterdir()}
     answer = doctor("stores", DATA_DIR=crashed)
-    assert "whole, 2 entries" in answer.well("ended tokens")
+    assert "whole; entries: 2" in answer.well("ended tokens")
     assert {p.name: p.read_bytes() for p in crashed.iterdir()} == before
 
 

@@ -67,4 +67,4 @@ def _derived(folder: Path) -> Iterator[Finding]:
             f"{command('rm', *torn)} (the next start makes them anew, as it would in any case)",
         )
     elif files:
-        yield ok("converted", f"{len(files)} converted models, each as it was written.")
+        yield ok("converted", f"Converted models: {len(files)}, each as it was written.")

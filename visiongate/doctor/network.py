@@ -132,7 +132,7 @@ def _pages(settings: Settings) -> Iterator[Finding]:
     if settings.open_routes:
         yield warn(
             "open routes",
-            f"{', '.join(settings.open_routes)} answer whoever can reach them, without a token.",
+            f"Whoever can reach these needs no token: {', '.join(settings.open_routes)}.",
             f"Unless that is meant, take them out of {PREFIX}OPEN_ROUTES.",
         )
     if not (settings.cors_origins or settings.open_routes):

@@ -52,7 +52,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         owners[meta.owner] += 1
         late += meta.created < latest
     part = "" if looked == len(paths) else f", of which {looked} were looked at"
-    yield ok("kept", f"{len(paths)} pictures{part}; {used / 1e6:.1f} MB in those that are whole.")
+    yield ok("kept", f"Pictures: {len(paths)}{part}; {used / 1e6:.1f} MB in those that are whole.")
     if damaged:
         yield warn(
             "whole",
@@ -92,7 +92,7 @@ def _leftovers(root: Path) -> Iterator[Finding]:
     if found:
         yield fail(
             "leftovers",
-            f"{len(found)} pictures were being written or deleted when something crashed: "
+            f"{len(found)} were being written or deleted when something crashed: "
             f"{in_words([path.name for path in found])}. Nobody can fetch them, but their bytes "
             "are there.",
             "Start the gateway, which sweeps them at once; or, with the gateway stopped: "

@@ -30,7 +30,7 @@ def _sources(settings: Settings) -> str:
     """Name where the settings come from, never what they are: addresses can hold passwords."""
     number = sum(name.upper().startswith(PREFIX) for name in os.environ)
     files = [str(path) for path in (Path(".env"), settings.config) if path.is_file()]
-    return ", ".join([f"{number} variables of the environment", *files, "the defaults"])
+    return ", ".join([f"the environment ({PREFIX}...: {number})", *files, "the defaults"])
 
 
 def _detectors(settings: Settings) -> Finding:

@@ -144,7 +144,7 @@ def _keys(path: Path) -> Iterator[Finding]:
     else:
         if keys:
             (signing,) = (key.kid for key in keys if key.until is None)
-            yield ok("signing keys", f"{signing} signs; {len(keys) - 1} older ones verify.")
+            yield ok("signing keys", f"{signing} signs; older ones that verify: {len(keys) - 1}.")
         else:
             yield ok("signing keys", f"{path} is not there yet; the first start makes it.")
 
@@ -175,7 +175,7 @@ def _databases(data: Path) -> Iterator[Finding]:
             if said != ["ok"]:
                 yield fail(check, f"{path} is damaged: {in_words(said)}.", mend)
             else:
-                yield ok(check, f"{path} is whole, {number} entries.")
+                yield ok(check, f"{path} is whole; entries: {number}.")
 
 
 @contextmanager
