@@ -142,10 +142,13 @@ def test_a_gateway_that_is_busy_is_asked_again_when_it_said(playground: Playgrou
     expect(playground.times).to_contain_text("answers a second")
 
 
-def test_an_answer_that_waiting_cannot_help_ends_it(playground: Playground) -> None:
+@pytest.mark.parametrize(("status", "headers"), [(500, {}), (429, {"Retry-After": "3600"})])
+def test_an_answer_that_waiting_cannot_help_ends_it(
+    playground: Playground, status: int, headers: dict[str, str]
+) -> None:
+    problem = {"detail": "A fault.", "code": "some_code"}
     playground.page.route(
-        DETECT,
-        lambda route: route.fulfill(status=500, json={"detail": "A fault.", "code": "internal"}),
+        DETECT, lambda route: route.fulfill(status=status, json=problem, headers=headers)
     )
     playground.camera.click()
     expect(playground.problem).to_contain_text("A fault.")

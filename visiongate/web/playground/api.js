@@ -1,5 +1,7 @@
 // One request to the gateway, and what went wrong in words for people.
 
+const LONGEST_WAIT = 60; // seconds; a quota that begins anew tomorrow is not waited for
+
 /** What the gateway, or this page, says is wrong. `status` is 0 where no answer came. */
 export class Problem extends Error {
   constructor(detail, { code = "", status = 0, retryAfter = null } = {}) {
@@ -10,8 +12,9 @@ export class Problem extends Error {
     this.ended = false; // whether it ended the login, which is then said already
   }
 
-  /** Whether the same request may succeed later. */
+  /** Whether the same request may succeed soon. */
   get transient() {
+    if (this.retryAfter > LONGEST_WAIT) return false;
     if (this.code === "unreachable" || [502, 504].includes(this.status)) return true;
     return [429, 503].includes(this.status) && (this.retryAfter !== null || this.code === "overloaded");
   }
