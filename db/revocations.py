@@ -18,6 +18,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS revoked (id TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS revoked_until ON revoked (until);
 """
+_SPARE_SECONDS = 7 * 86400
+"""How long an entry outlives its token, lest one be good again when a clock was ahead."""
 _IF_DAMAGED = (
     "since tokens that were ended would be good again, end them all: "
     "python -m visiongate.keys rotate --at-once"
@@ -27,8 +29,8 @@ _IF_DAMAGED = (
 class SQLiteRevocationStore:
     """Revoked ids in the table ``revoked`` of an SQLite file of mode 0600.
 
-    Asking and revoking cost the same however many ids there are; entries whose tokens have
-    expired by themselves are deleted on the way. ``clock`` gives Unix seconds.
+    Asking and revoking cost the same however many ids there are; entries whose tokens
+    expired by themselves a week ago are deleted on the way. ``clock`` gives Unix seconds.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
@@ -53,7 +55,8 @@ class SQLiteRevocationStore:
             return False
         all_good = True
         with self._writer.use() as connection, transaction(connection):
-            connection.execute("DELETE FROM revoked WHERE until <= ?", (self._clock(),))
+            past = self._clock() - _SPARE_SECONDS
+            connection.execute("DELETE FROM revoked WHERE until <= ?", (past,))
             for id_ in wanted:
                 found = connection.execute("SELECT 1 FROM revoked WHERE id = ?", (id_,))
                 all_good = all_good and found.fetchone() is None

@@ -19,8 +19,8 @@ from proofs.report import RESULTS, Report, describe
 from proofs.scale import Scale
 
 NAMES = (
-    "answers", "overload", "slow_clients", "worker_deaths", "store_kills", "damage", "hostile",
-    "soak",
+    "answers", "overload", "slow_clients", "worker_deaths", "store_kills", "damage", "clock",
+    "hostile", "hostile_requests", "soak",
 )  # fmt: skip
 """In this order when none is named: the longest last."""
 _SHORT = Path(".cache/proofs")

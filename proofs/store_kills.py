@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from db.revocations import SQLiteRevocationStore
@@ -20,11 +21,13 @@ from db.tinydb_store import TinyDBUserStore
 from proofs.gateway import ROOT
 from proofs.report import Report
 from proofs.scale import Scale
+from visiongate.errors import StoreUnavailable
 from visiongate.types import User
 
 __all__ = ["prove"]
 
 _WRITERS = 8
+_TRIES = 20
 _MOST_USERS = 300
 _LONGEST_LIFE = 0.02
 
@@ -56,10 +59,8 @@ def prove(report: Report, folder: Path, scale: Scale) -> None:
 def _write_at_once(report: Report, path: Path, writes: int) -> None:
     script = (
         "import sys; from pathlib import Path\n"
-        "from db.tinydb_store import TinyDBUserStore\n"
-        "from visiongate.types import User\n"
-        "store = TinyDBUserStore(Path(sys.argv[1]))\n"
-        "for n in range(int(sys.argv[3])): store.add(User(f'{sys.argv[2]} {n}', 'x'))\n"
+        "from proofs.store_kills import write_all\n"
+        "write_all(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))\n"
     )
     writers = [
         subprocess.Popen(
@@ -73,6 +74,18 @@ def _write_at_once(report: Report, path: Path, writes: int) -> None:
     wanted = {f"{number} {n}" for number in range(_WRITERS) for n in range(writes)}
     report.note(processes=_WRITERS, writes_each=writes)
     report.none("writes lost among processes", sorted(wanted ^ found)[:5])
+
+
+def write_all(path: Path, name: str, writes: int) -> None:
+    """Add accounts, again where the store says that others have held its lock for long."""
+    store = TinyDBUserStore(path)
+    for number in range(writes):
+        for _ in range(_TRIES):
+            with suppress(StoreUnavailable):
+                store.add(User(f"{name} {number}", "x"))
+                break
+        else:
+            raise SystemExit(f"refused {_TRIES} times")
 
 
 def kill_writers(folder: Path, kills: int, seed: int) -> tuple[int, int, int, int]:

@@ -31,15 +31,28 @@ def run(script: str, *arguments: object) -> str:
     return done.stdout
 
 
-def test_only_what_has_not_expired_is_kept(path: Path) -> None:
+DAY = 86400.0
+
+
+def test_only_what_expired_a_week_ago_is_forgotten(path: Path) -> None:
     now = 1000.0
     store = SQLiteRevocationStore(path, clock=lambda: now)
-    for second in range(20):
-        store.revoke([f"id-{second}"], until=now + 3)
-        now += 1
+    for day in range(20):
+        store.revoke([f"id-{day}"], until=now + 3 * DAY)
+        now += DAY
     with closing(sqlite3.connect(path)) as connection:
         kept = {id_ for (id_,) in connection.execute("SELECT id FROM revoked")}
-    assert kept == {"id-17", "id-18", "id-19"}
+    assert kept == {f"id-{day}" for day in range(10, 20)}
+
+
+def test_a_clock_that_was_ahead_makes_no_ended_token_good_again(path: Path) -> None:
+    now = 1000.0
+    store = SQLiteRevocationStore(path, clock=lambda: now)
+    store.revoke(["ended"], until=now + 3600)
+    now += 3 * 3600
+    store.revoke(["another"], until=now + 3600)
+    now -= 3 * 3600
+    assert store.is_revoked("ended")
 
 
 @posix
