@@ -13,6 +13,7 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.wsgi import LimitedStream
 
 from visiongate.errors import BadRequest, PictureTooLarge, RequestTooLarge, VisiongateError
+from visiongate.web.form_parser import FormParser
 
 __all__ = ["MAX_FIELD", "MAX_PARTS", "GatewayRequest"]
 
@@ -24,6 +25,8 @@ MAX_FIELD = 500_000
 
 class GatewayRequest(Request):
     """A request whose forms are parsed strictly, and in memory."""
+
+    form_data_parser_class = FormParser
 
     def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
         """Return a buffer in memory; Werkzeug's own spools to a file from 500 kB on."""
