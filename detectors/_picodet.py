@@ -39,7 +39,9 @@ class PicoDet:
         self._name = name
 
     def load(self, models: ModelStore, device: Device) -> ModelUse:
-        self._model = OpenVinoModel(models.path(self._name), device, pixels=_PIXELS)
+        self._model = OpenVinoModel(
+            models.path(self._name), device, pixels=_PIXELS, all_cores_for_one=True
+        )
         return model_use(self._name, self._model.runtime)
 
     def find(self, image: Image, wish: Wish) -> Candidates:

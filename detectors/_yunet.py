@@ -57,7 +57,11 @@ class YuNet:
         if own is None:
             file = models.path(NAME)
             self._network = OpenVinoModel(
-                file, device, pixels=Pixels(order="BGR"), precision=precision
+                file,
+                device,
+                pixels=Pixels(order="BGR"),
+                precision=precision,
+                all_cores_for_one=True,
             )
             self.use = model_use(NAME, self._network.runtime)
         else:

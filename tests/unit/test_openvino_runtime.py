@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,18 @@ import numpy as np
 import pytest
 
 from visiongate.errors import ModelUnavailable
+from visiongate.runtimes import openvino
 from visiongate.runtimes.openvino import OpenVinoModel, Pixels, import_openvino
 from visiongate.types import Device
 
 _ROOT = Path(__file__).resolve().parents[2]
+
+NETWORKS = {
+    "face_detection_yunet_2026may.onnx": (448, 640),
+    "picodet_s_416_coco.onnx": (416, 416),
+    "yolox_nano.onnx": (416, 416),
+    "mobilenet_v2_1.0_224_quant.tflite": (224, 224),
+}
 
 # Runs with every way to the network closed, and a home folder that must stay empty.
 _QUIET = """
@@ -138,6 +148,93 @@ def test_each_of_many_threads_gets_its_own_answer(linear: Path, streams: int) ->
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(ask, range(1000)))
+
+
+lonely = partial(OpenVinoModel, all_cores_for_one=True)
+
+
+def told_alone(model: OpenVinoModel, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Run the model as a lone caller's, with all cores; see that it is."""
+    for _ in range(9):
+        model.run(*arrays)
+    for thread in compiling():
+        thread.join()
+    assert model._alone is not None
+    with openvino._turns.taken() as alone:
+        assert alone
+    return model.run(*arrays)
+
+
+def in_a_crowd(model: OpenVinoModel, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Run the model beside another, on one core."""
+    with openvino._turns.taken():
+        return model.run(*arrays)
+
+
+def test_a_lone_caller_has_all_cores(linear: Path) -> None:
+    model = lonely(linear, Device(threads=2, streams=2), precision="f32")
+    x = np.ones((1, 3), np.float32)
+    np.testing.assert_array_equal(told_alone(model, x)[0], [[3, 3, 3]])
+    lone = model._alone
+    assert lone is not None
+    taken = lone.get()
+    compiled = taken.get_compiled_model()
+    assert compiled.get_property("NUM_STREAMS") == 1
+    assert compiled.get_property("INFERENCE_NUM_THREADS") == 2
+    # Beside others it waits for none of that: the request that has all cores is away.
+    np.testing.assert_array_equal(in_a_crowd(model, x)[0], [[3, 3, 3]])
+    lone.put(taken)
+    assert not compiling()
+
+
+@pytest.mark.parametrize("device", [Device(threads=1, streams=1), Device(threads=2, streams=1)])
+def test_where_each_has_all_cores_anyway_nothing_more_is_compiled(
+    linear: Path, device: Device
+) -> None:
+    model = lonely(linear, device, precision="f32")
+    for _ in range(20):
+        model.run(np.ones((1, 3), np.float32))
+    assert not compiling()
+    assert model._alone is None
+
+
+def test_what_cannot_be_compiled_for_one_runs_as_before(
+    linear: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = lonely(linear, Device(threads=2, streams=2), precision="f32")
+
+    def fail() -> Any:
+        raise RuntimeError("no memory")
+
+    model._compile_for_one = fail
+    x = np.ones((1, 3), np.float32)
+    for _ in range(20):
+        model.run(x)
+    for thread in compiling():
+        thread.join()
+    np.testing.assert_array_equal(model.run(x)[0], [[3, 3, 3]])
+    assert caplog.messages == ["one caller alone will not have all cores: no memory"]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_all_cores_change_no_bit_of_an_answer(weights: Path, network: str) -> None:
+    """Else an answer's last digits would depend on who else asks."""
+    shape = NETWORKS[network]
+    pixels = None if network.endswith(".tflite") else Pixels(order="BGR", mean=(104, 117, 123))
+    model = lonely(weights / network, Device(threads=2, streams=2), pixels=pixels)
+    random = np.random.default_rng(0)
+    for _ in range(3):
+        small = random.integers(0, 256, (1, 20, 20, 3), np.uint8)
+        grown = small.repeat(-(-shape[0] // 20), axis=1).repeat(-(-shape[1] // 20), axis=2)
+        picture = np.ascontiguousarray(grown[:, : shape[0], : shape[1]])
+        one, many = told_alone(model, picture), in_a_crowd(model, picture)
+        assert all(np.ptp(output) > 0 for output in one)
+        for lone, crowded in zip(one, many, strict=True):
+            np.testing.assert_array_equal(lone, crowded)
+
+
+def compiling() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "all cores for one"]
 
 
 def test_an_array_that_fails_does_not_use_up_a_place(linear: Path) -> None:

@@ -6,12 +6,14 @@ OpenVINO reports each import to its makers unless told not to. Import it here, b
 
 from __future__ import annotations
 
+import logging
 import queue
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visiongate.errors import ModelUnavailable
+from visiongate.runtimes.turns import Turns
 from visiongate.types import Device
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["OpenVinoModel", "Pixels", "Port", "forbid_reports", "import_openvino"]
 
 _import_lock = threading.Lock()
+_turns = Turns()
+_log = logging.getLogger(__name__)
 
 
 def forbid_reports() -> None:
@@ -91,7 +96,10 @@ class Pixels:
 
 
 class OpenVinoModel:
-    """A model, read and compiled once, that any number of threads may run at once.
+    """A model, read once, that any number of threads may run at once, each on one core.
+
+    With ``all_cores_for_one``, who runs it alone for a while has all cores: it is compiled for that
+    too, once, in the background. The answers are the same; it costs 10 to 50 MB a network.
 
     ``runtime`` says what runs it, for ``ModelUse``: version, and the precision computed in.
     ``shape`` fixes the first input's shape (or each named input's) where the file leaves it free,
@@ -112,6 +120,7 @@ class OpenVinoModel:
         shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
         pixels: Pixels | None = None,
         precision: str | None = None,
+        all_cores_for_one: bool = False,
     ) -> None:
         ov = import_openvino()
         if not path.is_file():
@@ -127,16 +136,17 @@ class OpenVinoModel:
             f"OpenVINO cannot compile {path} for the device {device.name}"
         ):
             compiled = core.compile_model(model, device.name, _configuration(device, precision))
+        lone = _configuration(replace(device, streams=1), precision)
         self.device = device
         self.runtime = f"openvino {ov.__version__.split('-')[0]} {_precision(compiled)}".strip()
         self._tensor = ov.Tensor
         self.inputs = tuple(_port(port) for port in compiled.inputs)
         self.outputs = tuple(_port(port) for port in compiled.outputs)
-        # A request holds its own inputs and outputs, so one request serves one thread at a time.
-        # Last in, first out: the memory used last is the one still in the processor's cache.
-        self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
-        for _ in range(max(1, device.streams)):
-            self._idle.put(compiled.create_infer_request())
+        self._idle = _requests(compiled, max(1, device.streams))
+        self._alone: queue.LifoQueue[Any] | None = None
+        self._compile_for_one: Callable[[], Any] | None = None
+        if all_cores_for_one and device.name == "CPU" and min(device.streams, device.threads) > 1:
+            self._compile_for_one = lambda: core.compile_model(model, device.name, lone)
 
     def run(self, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         """Return the outputs, in the order of ``outputs``, for one array for each input.
@@ -147,18 +157,38 @@ class OpenVinoModel:
             ValueError: the arrays do not fit ``inputs``.
         """
         self._check(arrays)
-        request = self._idle.get()
+        with _turns.taken() as alone:
+            idle = self._for_one() if alone else self._idle
+            request = idle.get()
+            try:
+                for i, array in enumerate(arrays):
+                    # Without a copy: the array outlives the run, which ends before this returns.
+                    request.set_input_tensor(i, self._tensor(np.ascontiguousarray(array), True))
+                request.start_async()
+                request.wait()
+                return tuple(
+                    np.array(request.get_output_tensor(i).data) for i in range(len(self.outputs))
+                )
+            finally:
+                idle.put(request)
+
+    def _for_one(self) -> queue.LifoQueue[Any]:
+        """Return the request that has all cores, or those of one core each until it is there.
+
+        One caller at a time is alone, so one request is enough, and this needs no lock.
+        """
+        if self._alone is None and self._compile_for_one is not None:
+            work = partial(self._prepare_for_one, self._compile_for_one)
+            self._compile_for_one = None
+            # Not a daemon: ending the process while OpenVINO compiles would be no clean end.
+            threading.Thread(target=work, name="all cores for one").start()
+        return self._alone or self._idle
+
+    def _prepare_for_one(self, compile_model: Callable[[], Any]) -> None:
         try:
-            for i, array in enumerate(arrays):
-                # Without a copy: the array outlives the run, which ends before this returns.
-                request.set_input_tensor(i, self._tensor(np.ascontiguousarray(array), True))
-            request.start_async()
-            request.wait()
-            return tuple(
-                np.array(request.get_output_tensor(i).data) for i in range(len(self.outputs))
-            )
-        finally:
-            self._idle.put(request)
+            self._alone = _requests(compile_model(), 1)
+        except RuntimeError as error:
+            _log.warning("one caller alone will not have all cores: %s", error)
 
     def _check(self, arrays: Sequence[NDArray[Any]]) -> None:
         if len(arrays) != len(self.inputs):
@@ -172,6 +202,15 @@ class OpenVinoModel:
                     f"input {port.name!r} takes {port.dtype} {port.shape}, "
                     f"got {array.dtype} {array.shape}"
                 )
+
+
+def _requests(compiled: Any, count: int) -> queue.LifoQueue[Any]:
+    # A request holds its own inputs and outputs, so one request serves one thread at a time.
+    # Last in, first out: the memory used last is the one still in the processor's cache.
+    idle: queue.LifoQueue[Any] = queue.LifoQueue()
+    for _ in range(count):
+        idle.put(compiled.create_infer_request())
+    return idle
 
 
 def _configuration(device: Device, precision: str | None) -> dict[str, Any]:
