@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors._cards import own_card
+from detectors._cards import own_card, shipped_card
 from detectors._custom import CustomClassifier, CustomModel
+from detectors._faces_network import FacesNetwork, shared_network
 from visiongate.contracts import ModelStore
 from visiongate.errors import ConfigurationError, DetectorUnavailable
 from visiongate.types import (
@@ -29,30 +30,70 @@ __all__ = ["UNKNOWN", "AttributeDetector"]
 UNKNOWN = "unknown"
 """The answer where the surest label is not sure enough."""
 
+_INTENDED = (
+    "Statistics over many pictures, and research into how such networks err. Each answer says how "
+    "a face looks to a network, and may be wrong."
+)
+
+
+class _Network(Protocol):
+    """Gives each crop's probabilities ``(N, labels)``."""
+
+    def probabilities(self, images: Sequence[Image]) -> NDArray[np.float32]: ...
+
+
+class _Head:
+    """One head of the network that this project ships."""
+
+    def __init__(self, network: FacesNetwork, name: str) -> None:
+        self._network = network
+        self._name = name
+
+    def probabilities(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        return self._network.probabilities(images)[self._name]
+
 
 class AttributeDetector:
-    """Judge aligned face crops by a network of the user's own.
+    """Judge aligned face crops by one head of the shipped network, or by a network of the user's.
 
     Options:
-        model: its file; ``labels`` and the other options are ``CustomModel``'s.
-        abstain_below: confidence under which the answer is ``unknown`` (0: never).
+        abstain_below: calibrated confidence under which the answer is ``unknown`` (0: never).
+        model and the other options of ``CustomModel``: the user's own network, which replaces
+            the shipped one; ``labels`` then are its own.
 
     Raises:
         ConfigurationError: an option's value does not fit.
     """
 
     def __init__(
-        self, info: DetectorInfo, *, model: str, abstain_below: float = 0.0, **custom: Any
+        self,
+        info: DetectorInfo,
+        head: str,
+        *,
+        abstain_below: float = 0.0,
+        model: str | None = None,
+        **custom: Any,
     ) -> None:
         where = f"[detectors.{info.name}]"
         if not 0.0 <= abstain_below <= 1.0:
             raise ConfigurationError(
                 f"{where} abstain_below must lie in [0, 1], got {abstain_below!r}."
             )
-        custom.setdefault("labels", info.labels)
-        self._network = CustomClassifier(CustomModel.read(where, model=model, **custom))
         self._abstain_below = abstain_below
-        self._info = dataclasses.replace(info, labels=(*self._network.labels, UNKNOWN))
+        self._head = head
+        self._custom: CustomClassifier | None = None
+        self._labels = info.labels
+        if model is not None:
+            custom.setdefault("labels", info.labels)
+            self._custom = CustomClassifier(CustomModel.read(where, model=model, **custom))
+            self._labels = self._custom.spec.labels
+        elif custom:
+            raise ConfigurationError(
+                f"{where} {', '.join(sorted(custom))}: these describe a model of your own; "
+                "name its file with model = …"
+            )
+        self._info = dataclasses.replace(info, labels=(*self._labels, UNKNOWN))
+        self._network: _Network | None = None
         self._model: ModelUse | None = None
 
     @property
@@ -65,16 +106,25 @@ class AttributeDetector:
 
     @property
     def card(self) -> ModelCard:
-        return own_card(str(self._network.spec.path), sensitive=True)
+        if self._custom is not None:
+            return own_card(str(self._custom.spec.path), sensitive=True)
+        return shipped_card(_INTENDED)
 
     def load(self, models: ModelStore, device: Device) -> None:
-        self._model = self._network.load(models, device)
-        self._info = dataclasses.replace(self._info, crop_size=max(self._network.size))
+        if self._custom is not None:
+            self._model = self._custom.load(models, device)
+            self._info = dataclasses.replace(self._info, crop_size=max(self._custom.size))
+            self._network = self._custom
+            return
+        network = shared_network(device)
+        self._model = network.use
+        self._info = dataclasses.replace(self._info, crop_size=network.size)
+        self._network = _Head(network, self._head)
 
     def predict(
         self, images: Sequence[Image], options: PredictOptions
     ) -> list[tuple[Detection, ...]]:
-        if self._model is None:
+        if self._network is None:
             raise DetectorUnavailable(f"{self._info.name} is asked before it is loaded.")
         if not images:
             return []
@@ -87,12 +137,11 @@ class AttributeDetector:
     def _judged(self, row: NDArray[np.float32], image: Image, least: float) -> Detection:
         best = int(row.argmax())
         confidence = min(1.0, float(row[best]))
-        labels = self._network.labels
         chances: Mapping[str, float] = {
-            label: min(1.0, float(value)) for label, value in zip(labels, row, strict=True)
+            label: min(1.0, float(value)) for label, value in zip(self._labels, row, strict=True)
         }
         return Detection(
-            labels[best] if confidence >= least else UNKNOWN,
+            self._labels[best] if confidence >= least else UNKNOWN,
             confidence,
             Box(0.0, 0.0, float(image.shape[1]), float(image.shape[0])),
             probabilities=chances,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from visiongate.models.manifest import load_manifest
 from visiongate.types import ModelCard
 
-__all__ = ["SENSITIVE", "manifest_card", "own_card"]
+__all__ = ["SENSITIVE", "manifest_card", "own_card", "shipped_card"]
+
+_WEIGHTS = Path(__file__).with_name("weights")
 
 SENSITIVE = (
     "It judges how a face looks, not who the person is: apparent, not actual.",
@@ -36,3 +39,15 @@ def own_card(file: str, *, sensitive: bool = False) -> ModelCard:
         (unknown, *(SENSITIVE if sensitive else ())),
         (f"{Path(file).name}, a file of the operator's own",),
     )
+
+
+def shipped_card(intended_use: str) -> ModelCard:
+    """Return the card of the weights that the project ships, as its training wrote it."""
+    try:
+        details = json.loads((_WEIGHTS / "card.json").read_text(encoding="utf-8"))
+        markdown = (_WEIGHTS / "card.md").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        # The intended use and the limits hold also where the figures were lost.
+        details, markdown = {}, ""
+    source = ("shipped with Visiongate, detectors/weights; made by its training/",)
+    return ModelCard(intended_use, SENSITIVE, source, details, markdown)

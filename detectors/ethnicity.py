@@ -1,14 +1,12 @@
-"""Judge the apparent ethnic group of faces. It needs a model of your own."""
+"""Judge the apparent ethnic group of faces. Read the model card before you rely on it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from detectors._attributes import AttributeDetector
+from detectors._faces_network import GROUP, SIZE
 from visiongate.types import DetectorInfo
-
-_CROP = 112
-"""Side of the crops in pixels, until the model has said its own."""
 
 __all__ = ["EthnicityDetector"]
 
@@ -26,8 +24,8 @@ class EthnicityDetector(AttributeDetector):
             labels=("White", "Black", "Asian", "Indian", "Others"),
             description="Apparent group of each face: a social construct, seen from outside.",
             needs="faces",
-            crop_size=_CROP,
+            crop_size=SIZE,
             sensitive=True,
             default_confidence=0.0,
         )
-        super().__init__(info, **options)
+        super().__init__(info, GROUP, **options)

@@ -25,7 +25,7 @@ from visiongate.errors import (
 )
 from visiongate.types import DetectorInfo, DetectorState, Device, Image, PredictOptions
 
-__all__ = ["BUILTIN", "GROUP", "OWN_MODEL_ONLY", "Entry", "Registry"]
+__all__ = ["BUILTIN", "GROUP", "Entry", "Registry"]
 
 GROUP = "visiongate.detectors"
 
@@ -33,13 +33,9 @@ BUILTIN: Mapping[str, str] = {
     "face": "detectors.face:FaceDetector",
     "object": "detectors.object:ObjectDetector",
     "classify": "detectors.classify:ClassifyDetector",
-}
-
-OWN_MODEL_ONLY: Mapping[str, str] = {
     "gender": "detectors.gender:GenderDetector",
     "ethnicity": "detectors.ethnicity:EthnicityDetector",
 }
-"""Built in, and there once the configuration names a model for them: none is shipped yet."""
 
 _log = logging.getLogger(__name__)
 
@@ -151,12 +147,10 @@ class Registry:
                 detector has.
         """
         options = options or {}
-        builtin = {**BUILTIN}
-        builtin |= {n: path for n, path in OWN_MODEL_ONLY.items() if "model" in options.get(n, {})}
-        sources = dict.fromkeys(builtin, "built in")
+        sources = dict.fromkeys(BUILTIN, "built in")
         targets: dict[str, Callable[[], Any]] = {
             name: lambda path=path: _import(path)  # type: ignore[misc]
-            for name, path in builtin.items()
+            for name, path in BUILTIN.items()
         }
         for point in metadata.entry_points(group=GROUP):
             source = f"package {point.dist.name}" if point.dist else "an installed package"
@@ -169,10 +163,9 @@ class Registry:
             targets[point.name] = point.load
         for name in (*options, *disabled):
             if name not in sources:
-                hint = " It needs a model of your own: model = …" * (name in OWN_MODEL_ONLY)
                 raise ConfigurationError(
                     f"The configuration speaks of detector {name!r}; "
-                    f"there are: {', '.join(sources)}.{hint}"
+                    f"there are: {', '.join(sources)}."
                 )
         entries = []
         for name, target in targets.items():

@@ -13,7 +13,6 @@ from detectors.gender import GenderDetector
 from tests.detectors.networks import save_brightest_channel
 from visiongate.errors import ConfigurationError, DetectorUnavailable
 from visiongate.models.store import FileModelStore
-from visiongate.registry import OWN_MODEL_ONLY, Registry
 from visiongate.types import Device, Image, PredictOptions
 
 LABELS = ["red", "green", "blue"]
@@ -74,9 +73,6 @@ def test_a_confidence_lies_between_0_and_1(least: float) -> None:
         GenderDetector(model="net.onnx", abstain_below=least)
 
 
-@pytest.mark.parametrize("name", OWN_MODEL_ONLY)
-def test_they_exist_once_a_model_is_named(name: str) -> None:
-    assert name not in Registry.discover()
-    assert name in Registry.discover({name: {"model": "net.onnx"}})
-    with pytest.raises(ConfigurationError, match="a model of your own"):
-        Registry.discover({name: {"abstain_below": 0.5}})
+def test_options_of_a_model_that_is_not_named_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="name its file with model"):
+        GenderDetector(input_size=96)
