@@ -89,7 +89,7 @@ def test_a_detector_that_nobody_has(doctor: Doctor) -> None:
 
 
 def test_all_detectors_off(doctor: Doctor) -> None:
-    answer = doctor("settings", DETECTORS_DISABLED="face,object,classify")
+    answer = doctor("settings", DETECTORS_DISABLED="face,object,classify,gender,ethnicity")
     assert "Every detector" in answer.problem("detectors", "fail")
 
 

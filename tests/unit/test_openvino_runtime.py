@@ -286,6 +286,30 @@ def test_no_thread_is_tied_to_a_processor(linear: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+_FORGOTTEN = """
+import os, signal, sys
+from pathlib import Path
+from visiongate.runtimes.openvino import OpenVinoModel
+from visiongate.types import Device
+signal.signal(signal.SIGTERM, lambda *_: None)
+first, second = (OpenVinoModel(Path(sys.argv[1]), Device()) for _ in range(2))
+del first
+del second
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_signal_after_models_were_given_up_ends_nothing(linear: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _FORGOTTEN, str(linear)],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_cannot_be_loaded_is_unavailable_with_the_reason(linear: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"not a model")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["OpenVinoModel", "Pixels", "Port", "forbid_reports", "import_openvino"]
 
 _import_lock = threading.Lock()
+_core: Any = None
 _turns = Turns()
 _log = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ class OpenVinoModel:
         ov = import_openvino()
         if not path.is_file():
             raise ModelUnavailable(f"There is no model file {path}.")
-        core = ov.Core()
+        core = _the_core(ov)
         with _reported_as_unavailable(f"OpenVINO cannot load {path}"):
             model = core.read_model(path)
             if shape is not None:
@@ -202,6 +203,20 @@ class OpenVinoModel:
                     f"input {port.name!r} takes {port.dtype} {port.shape}, "
                     f"got {array.dtype} {array.shape}"
                 )
+
+
+def _the_core(ov: ModuleType) -> Any:
+    """Return the one Core of this process, which is never given up.
+
+    Where a processor has AMX, each Core gives the thread that made it another stack for signals,
+    and takes that stack's memory away when it goes. Several Cores that go in the order in which
+    they came leave the thread with a stack that is no more, and the next signal ends the process.
+    """
+    global _core
+    with _import_lock:
+        if _core is None:
+            _core = ov.Core()
+        return _core
 
 
 def _requests(compiled: Any, count: int) -> queue.LifoQueue[Any]:
