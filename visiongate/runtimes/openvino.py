@@ -133,11 +133,15 @@ class OpenVinoModel:
                 model.reshape(dict(shape) if isinstance(shape, Mapping) else list(shape))
             if pixels is not None:
                 model = _taking_pixels(ov, model, pixels)
+            _fold_constants(model)
         with _reported_as_unavailable(
             f"OpenVINO cannot compile {path} for the device {device.name}"
         ):
             compiled = core.compile_model(model, device.name, _configuration(device, precision))
         lone = _configuration(replace(device, streams=1), precision)
+        # A stream's graph is made when it first runs, from numbers that the model read may own:
+        # with int8 weights from ONNX, giving the model up made every answer nonsense.
+        self._model = model
         self.device = device
         self.runtime = f"openvino {ov.__version__.split('-')[0]} {_precision(compiled)}".strip()
         self._tensor = ov.Tensor
@@ -217,6 +221,18 @@ def _the_core(ov: ModuleType) -> Any:
         if _core is None:
             _core = ov.Core()
         return _core
+
+
+def _fold_constants(model: Any) -> None:
+    """Turn int8 weights into the floats that they stand for, before anything is compiled.
+
+    Left to the compilation with several streams, OpenVINO 2026.4 computes nonsense from them.
+    """
+    from openvino.passes import ConstantFolding, Manager
+
+    passes = Manager()
+    passes.register_pass(ConstantFolding())
+    passes.run_passes(model)
 
 
 def _requests(compiled: Any, count: int) -> queue.LifoQueue[Any]:
