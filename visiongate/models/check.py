@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from visiongate.errors import ConfigurationError, ModelUnavailable, VisiongateError
+from visiongate.models.console import show_table
 from visiongate.types import Detection, PredictOptions, User
 
 if TYPE_CHECKING:
@@ -72,7 +73,6 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(services: Services, entry: Entry, data: bytes, shown: str) -> int:
-    from visiongate.models.cli import show_table
     from visiongate.pipeline import DetectRequest
 
     facts = [("detector", f"{entry.name} ({entry.source})")]

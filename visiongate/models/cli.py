@@ -9,20 +9,20 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-from rich.table import Table
 
 from visiongate.errors import ConfigurationError, ModelUnavailable, VisiongateError
 from visiongate.models import check, evaluate
+from visiongate.models.console import open_store, show_table
 from visiongate.models.download import Progress as Note
 from visiongate.models.manifest import Model, get_model
 from visiongate.models.store import FileModelStore
 
-__all__ = ["main", "open_store", "show_table"]
+__all__ = ["main"]
 
 _RETRIES = 2
 _EXAMPLES = """\
@@ -58,20 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("\nInterrupted.", 130)
 
 
-def show_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Write a table to standard output: drawn for a person, tabs for a program."""
-    if not sys.stdout.isatty():
-        for row in rows:
-            sys.stdout.write("\t".join(row) + "\n")
-        return
-    table = Table(title=title, title_justify="left")
-    for head in heads:
-        table.add_column(head, overflow="fold", no_wrap=head == heads[0])
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m visiongate.models",
@@ -94,17 +80,6 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_command(commands)
     check.add_command(commands)
     return parser
-
-
-def open_store() -> FileModelStore:
-    """Return the store that the settings describe. Raises: ConfigurationError."""
-    # Only the command line reads settings; whoever has a folder needs none.
-    from visiongate.settings import load_settings
-
-    settings = load_settings()
-    return FileModelStore(
-        settings.data_dir / "models", mirror=settings.model_mirror, offline=settings.offline
-    )
 
 
 def _list(_: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 
 from visiongate.contracts import Detector
 from visiongate.errors import ConfigurationError
+from visiongate.models.console import open_store, show_table
 from visiongate.types import Detection, PredictOptions
 
 __all__ = ["Scores", "add_command", "evaluate"]
@@ -108,7 +109,6 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _run(options: argparse.Namespace) -> int:
-    from visiongate.models.cli import open_store, show_table
     from visiongate.registry import Registry
     from visiongate.settings import load_settings
     from visiongate.types import Device
