@@ -89,22 +89,6 @@ def test_a_face_gets_the_same_answer_alone_and_among_others(
         assert one.confidence == pytest.approx(other.confidence, abs=0.01)
 
 
-@pytest.mark.parametrize("device", [Device("CPU", 2, 1), Device("CPU", 2, 2), Device("CPU", 4, 4)])
-def test_the_answer_is_the_same_however_the_processor_is_shared(
-    gender: GenderDetector,
-    ethnicity: EthnicityDetector,
-    crops: list[Image],
-    no_models: FileModelStore,
-    device: Device,
-) -> None:
-    for known, other in ((gender, GenderDetector()), (ethnicity, EthnicityDetector())):
-        other.load(no_models, device)
-        for one, two in zip(
-            known.predict(crops, EVERYTHING), other.predict(crops, EVERYTHING), strict=True
-        ):
-            assert dict(one[0].probabilities) == pytest.approx(two[0].probabilities, abs=0.01)
-
-
 def test_both_questions_run_the_network_once(
     gender: GenderDetector,
     ethnicity: EthnicityDetector,
