@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import shlex
 import sys
 import tempfile
@@ -72,7 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, help="length of overload and soak")
     parser.add_argument("--count", type=int, help="requests, kills, writes or mutated pictures")
     parser.add_argument("--seed", type=int, help="of everything that is random; default 1")
-    parser.add_argument("--weights", type=Path, help="folder that is asked first for models")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        default=os.environ.get("VISIONGATE_MODEL_MIRROR"),
+        help="folder that is asked first for models; default: VISIONGATE_MODEL_MIRROR",
+    )
     parser.add_argument("--short", action="store_true", help=f"seconds each, into {_SHORT}")
     parser.add_argument("--results", type=Path, help="folder to write to")
     return parser
