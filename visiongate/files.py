@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
@@ -50,18 +50,28 @@ def locked(path: Path, timeout: float = LOCK_SECONDS) -> Iterator[None]:
     """Be the only writer of ``path`` among all threads and processes for the ``with`` block.
 
     The lock is the kernel's, on ``path`` + ``.lock``: it ends with the process that holds it.
+    Whoever waits for it holds the turn, a second lock: a writer that has just finished cannot
+    take the lock again before one that has been waiting, so that nobody is kept from it for long.
     Makes the folder (mode 0700) if need be, and removes what writers that died left behind.
 
     Raises:
         TimeoutError: others held it for ``timeout`` seconds.
         OSError: the folder cannot be made or written to.
     """
-    lock = path.with_name(path.name + ".lock")
-    make_private(lock)
-    with FileLock(lock, timeout=timeout, mode=0o600, poll_interval=_POLL_SECONDS):
+    end = time.monotonic() + timeout
+    with ExitStack() as held:
+        with _lock(path, ".turn.lock", end):
+            held.enter_context(_lock(path, ".lock", end))
         for leftover in path.parent.glob(f".{path.name}.*.tmp"):
             leftover.unlink(missing_ok=True)
         yield
+
+
+def _lock(path: Path, suffix: str, end: float) -> FileLock:
+    file = path.with_name(path.name + suffix)
+    make_private(file)
+    left = max(0.0, end - time.monotonic())
+    return FileLock(file, timeout=left, mode=0o600, poll_interval=_POLL_SECONDS)
 
 
 def make_private(path: Path) -> None:

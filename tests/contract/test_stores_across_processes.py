@@ -202,7 +202,12 @@ def test_a_process_killed_at_random_moments_loses_no_acknowledged_user(tmp_path:
     assert len(acknowledged) >= kills // 2, "the victims lived too short to prove anything"
 
     TinyDBUserStore(path).remove(sorted(names)[0])
-    assert _files(tmp_path) == {"users.json", "users.json.bak", "users.json.lock"}
+    assert _files(tmp_path) == {
+        "users.json",
+        "users.json.bak",
+        "users.json.lock",
+        "users.json.turn.lock",
+    }
 
 
 def test_a_process_killed_at_each_step_of_a_write_leaves_the_old_state_or_the_new(

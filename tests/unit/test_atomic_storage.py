@@ -288,7 +288,7 @@ print(store.get("ann").username)
     assert "no room left" in said
     assert found == "ann"
     assert TinyDBUserStore(path).list() == [ANN]
-    assert names(tmp_path) == {"users.json", "users.json.lock"}
+    assert names(tmp_path) == {"users.json", "users.json.lock", "users.json.turn.lock"}
 
 
 @pytest.fixture

@@ -8,12 +8,14 @@ import threading
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from db.tinydb_store import TinyDBUserStore
 from visiongate import files
 from visiongate.files import FileView, backup_of, locked, read_stamped, write_private
 from visiongate.types import User
 
+LOCKS = ("users.json.lock", "users.json.turn.lock")
 ANN, BOB = User("ann", "hash of ann"), User("bob", "hash of bob")
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes and links are POSIX's")
@@ -35,7 +37,7 @@ def test_files_and_a_new_folder_are_private_whatever_the_umask(tmp_path: Path) -
         os.umask(before)
     assert path.parent.stat().st_mode & 0o777 == 0o700
     modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
-    assert modes == dict.fromkeys(["users.json", "users.json.bak", "users.json.lock"], 0o600)
+    assert modes == dict.fromkeys(["users.json", "users.json.bak", *LOCKS], 0o600)
 
 
 @posix
@@ -131,6 +133,35 @@ def test_a_writer_waits_no_longer_than_it_was_told(tmp_path: Path) -> None:
     assert _try_lock(path) is None
 
 
+def test_a_writer_that_has_just_finished_does_not_overtake_one_that_waits(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    had_it, may_end = threading.Event(), threading.Event()
+
+    def wait_for_it() -> None:
+        with locked(path):
+            had_it.set()
+            may_end.wait()
+
+    waiting = threading.Thread(target=wait_for_it)
+    with locked(path):
+        waiting.start()
+        while _holds_nobody(tmp_path / "x.json.turn.lock"):
+            pass
+    overtaken = _try_lock(path)
+    had_it.wait()
+    may_end.set()
+    waiting.join()
+    assert isinstance(overtaken, TimeoutError)
+
+
+def _holds_nobody(lock: Path) -> bool:
+    try:
+        with FileLock(lock, timeout=0):
+            return True
+    except TimeoutError:
+        return False
+
+
 def _try_lock(path: Path) -> OSError | None:
     try:
         with locked(path, timeout=0):
@@ -146,7 +177,7 @@ def test_what_dead_writers_left_is_cleaned_and_nothing_else(tmp_path: Path) -> N
     for name in (left.name, *strangers):
         (tmp_path / name).write_text("half")
     TinyDBUserStore(path).add(ANN)
-    assert names(tmp_path) == strangers | {"users.json", "users.json.lock"}
+    assert names(tmp_path) == strangers | {"users.json", *LOCKS}
 
 
 @posix

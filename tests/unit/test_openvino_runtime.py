@@ -187,6 +187,15 @@ def test_a_lone_caller_has_all_cores(linear: Path) -> None:
     assert not compiling()
 
 
+def test_a_file_overwritten_in_place_changes_no_answer(linear: Path) -> None:
+    model = lonely(linear, Device(threads=2, streams=2), precision="f32")
+    for part in (linear, linear.with_suffix(".bin")):
+        # Not cut off: were it mapped, this process would end.
+        part.write_bytes(b"\0" * part.stat().st_size)
+    x = np.ones((2, 3), np.float32)
+    np.testing.assert_array_equal(told_alone(model, x)[0], np.full((2, 3), 3))
+
+
 @pytest.mark.parametrize("device", [Device(threads=1, streams=1), Device(threads=2, streams=1)])
 def test_where_each_has_all_cores_anyway_nothing_more_is_compiled(
     linear: Path, device: Device

@@ -64,7 +64,7 @@ def test_every_file_of_it_is_private_whatever_the_umask(path: Path) -> None:
         modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
     finally:
         os.umask(before)
-    files = ["revoked.db", "revoked.db-wal", "revoked.db-shm", "revoked.db.lock"]
+    files = [f"revoked.db{suffix}" for suffix in ("", "-wal", "-shm", ".lock", ".turn.lock")]
     assert modes == dict.fromkeys(files, 0o600)
     assert path.parent.stat().st_mode & 0o777 == 0o700
 

@@ -220,6 +220,9 @@ def _the_core(ov: ModuleType) -> Any:
     with _import_lock:
         if _core is None:
             _core = ov.Core()
+            # Mapped, weights that somebody cuts off or overwrites in place, as cp and rsync
+            # --inplace do, would end the process (SIGBUS) or quietly change its answers.
+            _core.set_property({"ENABLE_MMAP": False})
         return _core
 
 
