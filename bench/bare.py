@@ -143,7 +143,12 @@ def _chain(
     try:
         detector = registry.get(name).ready(models, device, probe)
         if detector.info.needs == "picture":
-            return lambda body: detector.predict([decode(body, limits).pixels], anything)
+            enough = detector.info.enough
+
+            def whole(body: bytes) -> object:
+                return detector.predict([decode(body, limits, enough=enough).pixels], anything)
+
+            return whole
         faces = registry.get("face").ready(models, device, probe)
     except (DetectorUnknown, DetectorUnavailable, ModelUnavailable) as error:
         raise Missing(error.detail) from error

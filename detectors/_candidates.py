@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visiongate.contracts import ModelStore
-from visiongate.types import Device, Image, ModelUse
+from visiongate.types import Device, Enough, Image, ModelUse
 
 __all__ = ["Candidates", "Network", "Wish"]
 
@@ -67,6 +67,11 @@ class Network(Protocol):
     @property
     def nms_iou(self) -> float:
         """The overlap above which its authors count two boxes as one thing."""
+        ...
+
+    @property
+    def enough(self) -> Enough | None:
+        """How small a picture may be made before it sees less; None: as it is."""
         ...
 
     def load(self, models: ModelStore, device: Device) -> ModelUse:

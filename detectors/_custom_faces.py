@@ -83,6 +83,7 @@ class OwnSsd:
     """
 
     default_confidence = 0.5
+    enough = None
 
     def __init__(
         self, spec: CustomModel, models: ModelStore, device: Device, precision: str | None = None

@@ -33,6 +33,8 @@ class _OwnNetwork(ABC):
     """How the format's authors feed it, where the configuration does not say otherwise."""
     default_confidence = 0.4
     nms_iou = 0.45
+    # Who made it knows how it was to see large pictures; nobody here does.
+    enough = None
 
     def __init__(self, spec: CustomModel, default_confidence: float | None) -> None:
         self._spec = spec

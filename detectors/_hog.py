@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from detectors._candidates import Candidates, Wish
 from visiongate.contracts import ModelStore
-from visiongate.types import Device, Image, ModelUse
+from visiongate.types import Device, Enough, Image, ModelUse
 
 __all__ = ["HogPeople"]
 
@@ -34,6 +34,7 @@ class HogPeople:
     labels = ("person",)
     default_confidence = 0.6
     nms_iou = 0.4
+    enough = Enough(longer=2 * _LONG_SIDE)
 
     def load(self, models: ModelStore, device: Device) -> ModelUse:  # noqa: ARG002 - built in
         return ModelUse(name="people-hog", runtime=f"opencv {cv2.__version__}", licence="BSD-3")

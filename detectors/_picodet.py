@@ -17,12 +17,14 @@ from detectors._coco import LABELS
 from visiongate.contracts import ModelStore
 from visiongate.models.manifest import model_use
 from visiongate.runtimes.openvino import OpenVinoModel, Pixels
-from visiongate.types import Device, Image, ModelUse
+from visiongate.types import Device, Enough, Image, ModelUse
 
 __all__ = ["PicoDet", "cells", "decode", "shrunk"]
 
 _SIDE = 416
 _STRIDES = (8, 16, 32, 64)
+# Pictures are averaged if they are longer than so many times the input.
+_LARGE = 4
 # PaddleDetection's normalisation, here in the network's order of channels.
 _PIXELS = Pixels("BGR", mean=(103.53, 116.28, 123.675), scale=(57.375, 57.12, 58.395))
 
@@ -34,6 +36,8 @@ class PicoDet:
     # Below this it sees objects in textures.
     default_confidence = 0.5
     nms_iou = 0.6
+    # Still large enough to be averaged, as the whole picture is.
+    enough = Enough(longer=_LARGE * _SIDE + 1)
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -57,7 +61,7 @@ def shrunk(image: Image, width: int, height: int) -> Image:
     """Return the picture stretched to the network's input."""
     # Averaging suits pictures much larger than the input, where sampling would skip pixels; else
     # the network is surer of what it sees, and of less that is not there, with sampling.
-    large = max(image.shape[:2]) > 4 * max(width, height)
+    large = max(image.shape[:2]) > _LARGE * max(width, height)
     method = cv2.INTER_AREA if large else cv2.INTER_LINEAR
     size = (width, height)
     return np.ascontiguousarray(cv2.resize(image, size, interpolation=method), np.uint8)

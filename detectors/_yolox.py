@@ -15,7 +15,7 @@ from visiongate import boxes
 from visiongate.contracts import ModelStore
 from visiongate.models.manifest import model_use
 from visiongate.runtimes.openvino import OpenVinoModel, Pixels
-from visiongate.types import Device, Image, ModelUse
+from visiongate.types import Device, Enough, Image, ModelUse
 
 __all__ = ["Yolox", "decode", "grid", "letterboxed"]
 
@@ -31,6 +31,7 @@ class Yolox:
 
     def __init__(self, name: str, *, side: int, default_confidence: float) -> None:
         self.default_confidence = default_confidence
+        self.enough = Enough(longer=4 * side)
         self._name = name
         self._side = side
         self._cells, self._strides = grid(side, side)

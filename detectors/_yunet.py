@@ -18,7 +18,7 @@ from visiongate.contracts import ModelStore
 from visiongate.errors import ModelUnavailable
 from visiongate.models.manifest import model_use
 from visiongate.runtimes.openvino import OpenVinoModel, Pixels
-from visiongate.types import Box, Detection, Device, Image
+from visiongate.types import Box, Detection, Device, Enough, Image
 
 __all__ = ["NAME", "YuNet"]
 
@@ -68,6 +68,8 @@ class YuNet:
             file = own.path
             self._network, self.use = own_yunet(own, models, device, precision)
         self._search_side = search_side
+        # A little less does as well, and so does half of what phones take: 4000 or 4032 pixels.
+        self.enough = Enough(longer=search_side * 15 // 16)
         depths = [port.shape[-1] if port.shape else 0 for port in self._network.outputs]
         if depths != [1] * 6 + [4] * 3 + [2 * _LANDMARKS] * 3:
             raise ModelUnavailable(

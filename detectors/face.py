@@ -21,6 +21,7 @@ from visiongate.types import (
     Detection,
     DetectorInfo,
     Device,
+    Enough,
     Image,
     ModelCard,
     ModelUse,
@@ -39,6 +40,8 @@ _INFO = DetectorInfo(
     description="Faces of people: where they are and, with YuNet, five landmarks of each.",
     probe_label="face",
 )
+# What a network of the user's own must find, nobody knows here.
+_OWN_INFO = replace(_INFO, probe_label=None)
 _INTENDED = "Finding faces in photographs and video, to count, crop, blur or judge them further."
 _LIMITS = (
     "It tells where faces are, never whose they are.",
@@ -52,6 +55,9 @@ class _Network(Protocol):
 
     use: ModelUse
     default_confidence: float
+
+    @property
+    def enough(self) -> Enough | None: ...
 
     def find(self, image: Image, min_confidence: float) -> list[Detection]: ...
 
@@ -109,7 +115,8 @@ class FaceDetector:
     @property
     def info(self) -> DetectorInfo:
         network = self._network
-        return _info(self._own is None, network.default_confidence if network else None)
+        info = _INFO if self._own is None else _OWN_INFO
+        return info if network is None else _of(info, network.default_confidence, network.enough)
 
     @property
     def model(self) -> ModelUse | None:
@@ -182,12 +189,8 @@ class FaceDetector:
 
 
 @cache
-def _info(built_in: bool, default_confidence: float | None) -> DetectorInfo:
-    # What a network of the user's own must find, nobody knows here.
-    info = _INFO if built_in else replace(_INFO, probe_label=None)
-    if default_confidence is None:
-        return info
-    return replace(info, default_confidence=default_confidence)
+def _of(info: DetectorInfo, default_confidence: float, enough: Enough | None) -> DetectorInfo:
+    return replace(info, default_confidence=default_confidence, enough=enough)
 
 
 def _ready(network: _Network) -> _Network:

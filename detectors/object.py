@@ -103,6 +103,7 @@ class ObjectDetector:
             labels=self._network.labels,
             description="People, animals, vehicles and other things, with a box for each.",
             default_confidence=self._network.default_confidence,
+            enough=self._network.enough,
             # The built-in people detector does not see people cut off by the picture's edge.
             # What a network of the user's own must find, nobody knows here.
             probe_label=None if self._own or model == _PEOPLE else "person",

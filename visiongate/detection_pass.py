@@ -95,6 +95,9 @@ class DetectionPass:
         def work(detector: Detector) -> tuple[Detection, ...]:
             found = self._infer(detector, [picture.pixels])[0]
             size = picture.width, picture.height
+            if picture.size is not None:
+                seen: tuple[int, int] = (picture.pixels.shape[1], picture.pixels.shape[0])
+                found = tuple(one.scaled(size, seen) for one in found)
             return self._selection.chosen(found, size, self._options, detector.info)
 
         return self._timed(entry, work)

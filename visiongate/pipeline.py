@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import reduce
 
 from visiongate import annotate
 from visiongate.audit import Audit
@@ -19,6 +20,7 @@ from visiongate.registry import Entry, Registry
 from visiongate.selection import Selection
 from visiongate.types import (
     DetectorReport,
+    Enough,
     Image,
     Picture,
     PredictOptions,
@@ -68,6 +70,7 @@ class Pipeline:
         pictures: where pictures are kept; None keeps none.
         deadline_seconds: how long a request may wait when it does not say so itself.
         device: what the report calls the place where models run.
+        shrink: decode JPEGs no larger than the detectors asked need them.
         quotas: what users may have looked at in a day; None sets no limit.
         audit: where uses of sensitive detectors are recorded, if anywhere.
     """
@@ -82,6 +85,7 @@ class Pipeline:
         pictures: PictureStore | None,
         deadline_seconds: float,
         device: str,
+        shrink: bool = True,
         quotas: Quotas | None = None,
         audit: Audit | None = None,
     ) -> None:
@@ -92,6 +96,7 @@ class Pipeline:
         self._pictures = pictures
         self._deadline_seconds = deadline_seconds
         self._device = device
+        self._shrink = shrink
         self._quotas = quotas
         self._audit = audit
 
@@ -113,7 +118,9 @@ class Pipeline:
             deadline = time.monotonic() + self._deadline_seconds
         self._load(entries)
         with self._metered(user) as charge, self._engine.admit(deadline):
-            picture = decode(body, self._limits, charge)
+            # What is drawn into, or has faces cut from it, is needed whole.
+            whole = not self._shrink or keep or request.annotate
+            picture = decode(body, self._limits, charge, None if whole else _enough(entries))
             detection = DetectionPass(
                 picture,
                 request.options,
@@ -200,3 +207,11 @@ class Pipeline:
             _log.error("a picture could not be kept: %s", error.detail)
             warnings.append(f"The picture was not kept: {error.detail}")
             return None
+
+
+def _enough(entries: Sequence[Entry]) -> Enough | None:
+    """Return what is enough for all of them; None where one needs the whole picture."""
+    # Asked of the detector, not of its entry: ``face`` may have changed its network since.
+    needs = [entry.detector.info.enough if entry.detector else None for entry in entries]
+    known = [need for need in needs if need is not None]
+    return reduce(Enough.both, known) if known and len(known) == len(needs) else None

@@ -215,6 +215,7 @@ def build_services(settings: Settings) -> Services:
             pictures=pictures,
             deadline_seconds=settings.deadline_ms / 1000,
             device=device.name,
+            shrink=settings.jpeg_decoding == "scaled",
             quotas=quotas,
             audit=audit,
         ),

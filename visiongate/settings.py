@@ -115,6 +115,11 @@ class Settings(BaseSettings):
     max_pixels: int = Field(
         50_000_000, ge=1, description="Largest picture, in pixels, checked before decoding."
     )
+    jpeg_decoding: Literal["scaled", "full"] = Field(
+        "scaled",
+        description="full: decode every pixel of a JPEG, also where the detectors asked "
+        "look at far fewer.",
+    )
     max_pictures: int = Field(
         16, ge=1, le=1000, description="Pictures that one request may bring as files or images."
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Literal, TypeAlias
 
@@ -24,6 +24,7 @@ __all__ = [
     "DetectorReport",
     "DetectorState",
     "Device",
+    "Enough",
     "Failure",
     "Image",
     "ModelCard",
@@ -85,6 +86,14 @@ class Box:
         x1, y1, x2, y2 = (round(v) for v in self.as_tuple())
         return (x1, y1, max(x2, x1 + 1), max(y2, y1 + 1))
 
+    def scaled(self, to: tuple[int, int], of: tuple[int, int]) -> Box:
+        """Return the box in a picture of (width, height) ``to``, from one of size ``of``."""
+        # Multiplied first, so that a box up to the edge stays one.
+        (width, height), (w, h) = to, of
+        return Box(
+            self.x1 * width / w, self.y1 * height / h, self.x2 * width / w, self.y2 * height / h
+        )
+
     def clipped(self, width: int, height: int) -> Box | None:
         """Return the part inside a ``width`` x ``height`` picture; None if under a pixel."""
         x1, y1 = max(self.x1, 0.0), max(self.y1, 0.0)
@@ -138,6 +147,11 @@ class Detection:
         if not self.label:
             raise ValueError("a detection needs a label")
         _check_confidence(self.confidence)
+
+    def scaled(self, to: tuple[int, int], of: tuple[int, int]) -> Detection:
+        """Return the same in a picture of (width, height) ``to``, from one of size ``of``."""
+        points = tuple((x * to[0] / of[0], y * to[1] / of[1]) for x, y in self.landmarks)
+        return replace(self, box=self.box.scaled(to, of), landmarks=points)
 
 
 def _check_confidence(value: float) -> None:
@@ -206,6 +220,29 @@ class ModelCard:
 
 
 @dataclass(frozen=True, slots=True)
+class Enough:
+    """How small a picture may be made before a detector sees less in it, in pixels of its sides.
+
+    A detector that shrinks every picture to 300 x 300 needs no more than twice that to do it
+    well. Larger JPEGs are then decoded to a half, a quarter or an eighth, at a fraction of the
+    cost, as long as both sides stay at least this.
+    """
+
+    shorter: int = 1
+    longer: int = 1
+
+    def divisor(self, width: int, height: int) -> int:
+        """Return the largest of 8, 4, 2 and 1 that leaves enough of a picture of this size."""
+        shorter, longer = sorted((width, height))
+        fits = (d for d in (8, 4, 2) if shorter >= d * self.shorter and longer >= d * self.longer)
+        return next(fits, 1)
+
+    def both(self, other: Enough) -> Enough:
+        """Return what is enough for two detectors."""
+        return Enough(max(self.shorter, other.shorter), max(self.longer, other.longer))
+
+
+@dataclass(frozen=True, slots=True)
 class DetectorInfo:
     """What a detector is, known before it is loaded.
 
@@ -213,7 +250,7 @@ class DetectorInfo:
     ``crop_size`` pixels wide, of the faces that the face detector found; then each crop's best
     detection becomes the face's attribute under ``name``. ``probe_label`` is what it must
     find in a portrait of a woman (``visiongate/probe.jpg``) before it counts as ready; None asks
-    only that it answers.
+    only that it answers. ``enough`` says how small a picture may be given to it; None: as it is.
     """
 
     name: str
@@ -225,6 +262,7 @@ class DetectorInfo:
     sensitive: bool = False
     default_confidence: float = 0.5
     probe_label: str | None = None
+    enough: Enough | None = None
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or not self.name.islower():
@@ -233,6 +271,8 @@ class DetectorInfo:
             )
         if self.needs == "faces" and self.crop_size < 1:
             raise ValueError(f"detector {self.name!r} needs faces, so it must state crop_size")
+        if self.needs == "faces" and self.enough is not None:
+            raise ValueError(f"detector {self.name!r} needs faces, cut from the whole picture")
 
 
 class DetectorState(str, Enum):
@@ -250,12 +290,14 @@ class Picture:
 
     ``format`` is the format found in the bytes (``"JPEG"``), whatever the sender called it;
     ``orientation`` the EXIF value (1 to 8) that was applied to make ``pixels`` upright.
+    ``size`` is the upright picture's (width, height) where ``pixels`` show it smaller.
     """
 
     pixels: Image
     format: str
     orientation: int = 1
     frames: int = 1
+    size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.uint8:
@@ -266,11 +308,11 @@ class Picture:
 
     @property
     def width(self) -> int:
-        return int(self.pixels.shape[1])
+        return self.size[0] if self.size is not None else int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
-        return int(self.pixels.shape[0])
+        return self.size[1] if self.size is not None else int(self.pixels.shape[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,13 +83,15 @@ class _OpenVino:
     def decode(self, body: bytes) -> Any:
         from visiongate.imaging import Limits, decode
 
-        return decode(body, Limits(5_000_000, 50_000_000)).pixels
+        limits, enough = Limits(5_000_000, 50_000_000), self._detector.info.enough
+        return decode(body, limits, enough=enough)
 
-    def find(self, picture: NDArray[np.uint8]) -> list[dict[str, Any]]:
+    def find(self, picture: Any) -> list[dict[str, Any]]:
         from visiongate.types import PredictOptions
 
-        found = self._detector.predict([picture], PredictOptions())[0]
-        return [_answer(d.confidence, d.box.as_tuple()) for d in found]
+        found = self._detector.predict([picture.pixels], PredictOptions())[0]
+        size, seen = (picture.width, picture.height), picture.pixels.shape[1::-1]
+        return [_answer(d.confidence, d.box.scaled(size, seen).as_tuple()) for d in found]
 
 
 def _answer(confidence: float, box: Sequence[float]) -> dict[str, Any]:

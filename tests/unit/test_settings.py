@@ -211,6 +211,7 @@ BAD = {
     "max_upload_bytes": ("5MB", "must be a whole number"),
     "max_pixels": ("0", "must be at least 1"),
     "max_pictures": ("0", "must be at least 1"),
+    "jpeg_decoding": ("half", "must be one of 'scaled' or 'full'"),
     "url_hosts": ("http://example.com/", "must be hosts such as cam.example.com"),
     "url_private_hosts": ("*.lan", "must be hosts such as cam.example.com"),
     "url_seconds": ("inf", "must be a number"),
