@@ -98,7 +98,6 @@ class LocalEngine:
                 self._idle.wait()
 
     def _enter(self, deadline: float) -> None:
-        place = _Place()
         with self._lock:
             self._refuse_if_closed()
             if self._running < self.concurrency and not self._line:
@@ -111,6 +110,7 @@ class LocalEngine:
                     "Try again shortly, or send fewer at once.",
                     retry_after=self._retry_after(),
                 )
+            place = _Place()
             self._line.append(place)
         place.wait(max(0.0, deadline - time.monotonic()))
         with self._lock:

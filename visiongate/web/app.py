@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask, Response
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -52,6 +55,22 @@ _MODULES = (
 """Each has one ``init_app``. Hooks after a request run from the last of these to the first."""
 
 
+_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Frame-Options", "DENY"),
+    ("Cache-Control", "no-store"),
+)
+_POLICY = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+
+
+class _Gateway(Flask):
+    """Flask, that does not ask of every hook and view, at every request, if it is a coroutine."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
 def create_app(settings: Settings, services: Services | None = None) -> Flask:
     """Build the gateway's web application.
 
@@ -61,7 +80,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     Raises:
         ConfigurationError: a setting cannot be used.
     """
-    app = Flask("visiongate", static_folder=None)
+    app = _Gateway("visiongate", static_folder=None)
     app.debug = settings.debug
     app.json.sort_keys = False  # type: ignore[attr-defined]
     _trust_proxies(app, settings.trusted_proxies)
@@ -98,10 +117,9 @@ def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
 def _harden(response: Response) -> Response:
     """Set the headers that keep browsers careful, unless a route has set its own."""
     headers = response.headers
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "no-referrer")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers.setdefault("Cache-Control", "no-store")
-    if response.mimetype != "text/html":
-        headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    given = {name.lower() for name, _ in headers}
+    wanted = _HEADERS if response.mimetype == "text/html" else (*_HEADERS, _POLICY)
+    for name, value in wanted:
+        if name.lower() not in given:
+            headers.add(name, value)
     return response

@@ -58,8 +58,6 @@ def init_app(app: Flask, services: Services) -> None:  # noqa: ARG001 - the modu
 class _Detect(Resource):  # type: ignore[misc]
     """What both detect routes do."""
 
-    method_decorators = (login_required,)
-
     def _read(self, allowed: Collection[str]) -> tuple[Sources, DetectOptions, float | None]:
         services = current_services()
         deadline = read_deadline(request, services.settings.deadline_ms, time.monotonic())
@@ -117,6 +115,7 @@ class _Detect(Resource):  # type: ignore[misc]
 class DetectOne(_Detect):
     """One detector, answered as the original mlapi did."""
 
+    @login_required
     def post(self, name: str) -> Response:
         registry = current_services().registry
         registry.get(name)  # 404 before a picture is read
@@ -143,6 +142,7 @@ class DetectOne(_Detect):
 class DetectMany(_Detect):
     """Several detectors, one decoding, one full report."""
 
+    @login_required
     def post(self) -> Response:
         sources, options, deadline = self._read((*COMMON, *MANY))
         registry = current_services().registry
@@ -155,7 +155,7 @@ class DetectMany(_Detect):
 
 
 def _varying(response: Response) -> Response:
-    response.vary.add("Accept")
+    response.headers.add("Vary", "Accept")
     return response
 
 

@@ -1,17 +1,17 @@
 """Logs as JSON lines on standard error, one for each request, the standard library's too.
 
-What is written of a request is listed in ``_finish``; paths, queries, bodies, headers and
+What is written of a request is listed in ``_fields``; paths, queries, bodies, headers and
 names of files are not, so neither a picture nor a password can get into a log.
 """
 
 from __future__ import annotations
 
 import logging
+import random
 import re
 import sys
 import threading
 import time
-import uuid
 from collections.abc import MutableMapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
@@ -38,7 +38,6 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]*)?")
 _SERVERS = ("gunicorn.error", "gunicorn.access", "waitress", "werkzeug")
 
-_log = structlog.get_logger("visiongate.request")
 _lock = threading.RLock()
 
 
@@ -121,8 +120,18 @@ def gunicorn_logger() -> type[Any]:
 def init_app(app: Flask, services: Services) -> None:
     """Write a line for each request, under an id that the answer carries as X-Request-ID."""
     configure(services.settings.log_level)
+    log = structlog.get_logger("visiongate.request").bind()  # once, not at every line
+
+    def finish(response: Response) -> Response:
+        if "begun" in g:
+            response.headers.add("X-Request-ID", g.request_id)
+            failed = response.status_code == 500
+            if log.is_enabled_for(logging.ERROR if failed else logging.INFO):
+                (log.error if failed else log.info)("request", **_fields(response))
+        return response
+
     app.before_request(_begin)
-    app.after_request(_finish)
+    app.after_request(finish)
     app.teardown_request(lambda _: clear_contextvars())
 
 
@@ -140,15 +149,18 @@ def route() -> str:
 def _begin() -> None:
     g.begun = time.perf_counter()
     given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+    g.request_id = given if _SANE_ID.fullmatch(given) else _new_id()
     clear_contextvars()
     bind_contextvars(request_id=g.request_id)
 
 
-def _finish(response: Response) -> Response:
-    if "begun" not in g:
-        return response
-    response.headers["X-Request-ID"] = g.request_id
+def _new_id() -> str:
+    # Nobody has to be unable to guess it, so the kernel need not be asked for it.
+    return f"{random.getrandbits(128):032x}"  # nosec B311
+
+
+def _fields(response: Response) -> dict[str, object]:
+    """Return what is written of a request."""
     user = g.get("user")
     fields: dict[str, object] = {
         "method": request.method if len(request.method) <= 10 else request.method[:10],
@@ -162,9 +174,7 @@ def _finish(response: Response) -> Response:
     if (code := g.get("problem_code")) is not None:
         fields["code"] = code
     fields.update(g.get("log_fields", {}))
-    write = _log.error if response.status_code == 500 else _log.info
-    write("request", **fields)
-    return response
+    return fields
 
 
 def _redact(_logger: object, _name: str, line: str | MutableMapping[str, Any]) -> str:

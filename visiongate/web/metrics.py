@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from flask import Flask, Response, current_app, g, request
@@ -128,6 +129,10 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemostrecent",
         )
+        # Found by labels once: looking them up costs more than counting.
+        self.request_count = cache(self.requests.labels)
+        self.request_duration = cache(self.request_seconds.labels)
+        self.detector_duration = cache(self.detector_seconds.labels)
         self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         if not self._shared:
             ProcessCollector(registry=registry)
@@ -156,7 +161,7 @@ class Metrics:
     def observe(self, report: Report, registry: Registry) -> None:
         """Count what each detector of the report did."""
         for part in report.detectors:
-            self.detector_seconds.labels(part.name).observe(part.milliseconds / 1000)
+            self.detector_duration(part.name).observe(part.milliseconds / 1000)
             if part.failure is not None:
                 self.detector_failures.labels(part.name, part.failure.code).inc()
             elif _is_sensitive(registry, part.name):
@@ -184,8 +189,8 @@ def init_app(app: Flask, services: Services) -> None:
             method = request.method if request.method in _METHODS else "other"
             route = web_logging.route()
             seconds = time.perf_counter() - g.counted_since
-            metrics.requests.labels(method, route, response.status_code).inc()
-            metrics.request_seconds.labels(method, route).observe(seconds)
+            metrics.request_count(method, route, response.status_code).inc()
+            metrics.request_duration(method, route).observe(seconds)
             if (code := g.get("problem_code")) is not None:
                 metrics.errors.labels(code).inc()
         return response

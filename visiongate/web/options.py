@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 
+_ANY_OR_JSON = frozenset({"*/*", "application/json"})
+"""What nearly every client says that it accepts."""
+
+
 @dataclass(frozen=True, slots=True)
 class DetectOptions:
     """The options of one request, checked.
@@ -152,6 +156,8 @@ def picture_type(request: Request, annotate: bool | None) -> str | None:
         return None
     if annotate:
         return request.accept_mimetypes.best_match(pictures, "image/jpeg")
+    if request.headers.get("Accept", "*/*") in _ANY_OR_JSON:
+        return None
     best = request.accept_mimetypes.best_match(("application/json", *pictures))
     return best if best in pictures else None
 
