@@ -14,12 +14,13 @@ PORT ?= 5000
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 PROOF ?=
+FUZZ_ARGS ?=
 
 # $(call environment,FOLDER,REQUIREMENTS): PYTHON=... names the interpreter for a new one.
 environment = python=$$(PYTHON="$(PYTHON)" sh tools/find-python) \
 	&& "$$python" tools/environment.py $(1) $(2)
 
-.PHONY: help setup demo serve test check audit licences sbom prove bench train-faces test-training docs screenshots pins clean
+.PHONY: help setup demo serve test check audit licences sbom prove fuzz bench train-faces test-training docs screenshots pins clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -63,6 +64,9 @@ else
 	@$(RUN) -m proofs.login_timing
 endif
 
+fuzz: $(VENV)/.ready-fuzz ## look for bytes that break imaging or the reading of requests (FUZZ_ARGS="--count 1000000")
+	@$(RUN) -m proofs fuzz $(FUZZ_ARGS)
+
 bench: $(VENV)/.ready-bench ## measure speed and memory (BENCH_ARGS="users --rounds 5")
 	@$(RUN) -m bench $(BENCH_ARGS)
 	@$(RUN) -m bench.plots
@@ -79,7 +83,7 @@ screenshots: $(VENV)/.ready-dev ## take the playground's pictures in docs/images
 	@$(RUN) tools/screenshots.py
 
 pins: $(VENV)/.ready ## make requirements*.txt anew from requirements*.in
-	for list in requirements requirements-dev requirements-bench requirements-audit; do \
+	for list in requirements requirements-dev requirements-bench requirements-fuzz requirements-audit; do \
 		$(RUN) -m uv pip compile --upgrade --quiet --universal --python-version 3.10 \
 			--custom-compile-command "make pins" $$list.in --output-file $$list.txt || exit 1; \
 	done
@@ -102,6 +106,10 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
 
 $(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.txt
 	@$(call environment,$(VENV),requirements-bench.txt)
+	@touch $@
+
+$(VENV)/.ready-fuzz: $(VENV)/.ready-dev requirements-fuzz.txt
+	@$(call environment,$(VENV),requirements-fuzz.txt)
 	@touch $@
 
 $(AUDIT_VENV)/.ready: requirements-audit.txt tools/environment.py

@@ -21,7 +21,7 @@ from proofs.scale import Scale
 
 NAMES = (
     "answers", "overload", "slow_clients", "worker_deaths", "store_kills", "damage", "clock",
-    "hostile", "hostile_requests", "soak",
+    "hostile", "hostile_requests", "fuzz", "soak",
 )  # fmt: skip
 """In this order when none is named: the longest last."""
 _SHORT = Path(".cache/proofs")

@@ -91,7 +91,9 @@ def test_every_package_imported_is_required_by_name(sources: list[Path], lists: 
 
 
 @pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-bench"])
+@pytest.mark.parametrize(
+    "name", ["requirements", "requirements-dev", "requirements-bench", "requirements-fuzz"]
+)
 def test_every_requirement_has_one_pin_that_fits(name: str, version: str) -> None:
     world = {"python_version": version, "python_full_version": f"{version}.0", "extra": ""}
     pins: dict[str, list[Requirement]] = {}
