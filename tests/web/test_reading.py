@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visiongate.web import errors, reading
+from visiongate.web import errors, gateway_request, reading
 from visiongate.web.answers import json_response
 
 LIMIT = 200_000
@@ -90,6 +90,16 @@ class TestWays:
         picture = b"\r\n--b\r\n--\r\n\n--b-\r--"[3:] * 40_00
         picture = picture.replace(b"--b\r", b"--c\r")
         _read(_form(client, _part("file", picture)), picture)
+
+    @pytest.mark.parametrize("most", [0, 1_000_000])
+    def test_a_form_is_read_the_same_whichever_way(
+        self, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, most: int
+    ) -> None:
+        monkeypatch.setattr(gateway_request, "MOST_BYTES", most)
+        plain = _read(_form(client, _part("file", PICTURE)))
+        assert (plain["filename"], plain["members"]) == ("1.jpg", [])
+        more = _read(_form(client, _part("file", PICTURE), _part("delete", b"true", None)))
+        assert (more["filename"], more["members"]) == ("1.jpg", [["delete", "true"]])
 
     @pytest.mark.parametrize("kind", ["image/jpeg", "image/x-anything", "application/octet-stream"])
     def test_a_raw_body(self, client: FlaskClient, kind: str) -> None:

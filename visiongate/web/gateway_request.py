@@ -13,7 +13,7 @@ from werkzeug.formparser import FormDataParser
 from werkzeug.wsgi import LimitedStream
 
 from visiongate.errors import BadRequest, PictureTooLarge, RequestTooLarge, VisiongateError
-from visiongate.web.form_parser import FormParser
+from visiongate.web.form_parser import MOST_BYTES, FilePart, only_file
 
 __all__ = ["MAX_FIELD", "MAX_PARTS", "GatewayRequest"]
 
@@ -25,8 +25,6 @@ MAX_FIELD = 500_000
 
 class GatewayRequest(Request):
     """A request whose forms are parsed strictly, and in memory."""
-
-    form_data_parser_class = FormParser
 
     def _get_file_stream(self, *_: object, **__: object) -> IO[bytes]:
         """Return a buffer in memory; Werkzeug's own spools to a file from 500 kB on."""
@@ -55,6 +53,21 @@ class GatewayRequest(Request):
         if isinstance(body, bytes) and missing > 0 and not kwargs.get("parse_form_data"):
             raise BadRequest(f"The body ended {missing} bytes before its Content-Length.")
         return body
+
+    def only_file(self) -> FilePart | None:
+        """Return the file of a form that has nothing else, if that is plain to see; else None.
+
+        To be asked first; then ``files`` and ``form`` still have whatever was sent.
+        """
+        length = self.content_length
+        if length is None or length > MOST_BYTES:
+            return None
+        with self._whole():
+            body = self.stream.read()
+        file = only_file(body, self.mimetype_params.get("boundary", ""))
+        if file is None:
+            self.stream = BytesIO(body)
+        return file
 
     def _load_form_data(self) -> None:
         with self._whole():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import parse_qsl
 
 import flask
@@ -23,6 +23,7 @@ from visiongate.errors import (
     PictureAmbiguous,
     PictureMissing,
 )
+from visiongate.web.form_parser import FilePart
 from visiongate.web.gateway_request import MAX_FIELD, MAX_PARTS, GatewayRequest
 from visiongate.web.picture_bytes import check_size, decode_base64, too_large
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = [
     "HOW",
     "Body",
-    "FilePart",
     "Members",
     "Upload",
     "init_app",
@@ -51,10 +51,6 @@ HOW = (
     "Send one as multipart part 'file' or 'image', as a raw body with an image/* content type, "
     'or as JSON {"image": "<base64 or data URI>"}.'
 )
-
-
-FilePart: TypeAlias = tuple[str, str | None, bytes]
-"""A file of a form: the name of its part, what the sender called the file, and its bytes."""
 
 
 class Members(list[tuple[str, object]]):
@@ -113,7 +109,8 @@ def read_body(max_bytes: int) -> Body:
         FormatUnsupported: a content type or encoding that carries no picture.
         BadRequest: a form or JSON that does not parse, or a body that ended early.
     """
-    request = cast(GatewayRequest, flask.request)
+    # The request itself: each look at the proxy for it costs as much as the look at a header.
+    request = cast(GatewayRequest, flask.request._get_current_object())  # type: ignore[attr-defined]
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise FormatUnsupported("Compressed bodies are not read; send the picture as it is.")
     kind = request.mimetype
@@ -163,6 +160,9 @@ def one_picture(body: Body, max_bytes: int) -> Upload:
 
 
 def _form(request: GatewayRequest) -> Body:
+    only = request.only_file()
+    if only is not None:
+        return Body("form", files=(only,))
     parts = []
     for name, part in request.files.items(multi=True):
         assert isinstance(part.stream, BytesIO)  # see GatewayRequest
