@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 _MEMORY_FOLDER = "/dev/shm"  # nosec B108  # noqa: S108 - where a heartbeat file never waits for a disk
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
-_M_ARENA_MAX = -8  # of glibc's malloc.h
-_ARENAS = 4
+# Of glibc's malloc.h, with what they are set to.
+_M_ARENA_MAX, _ARENAS = -8, 4
+_M_TRIM_THRESHOLD, _MOST_KEPT = -1, 16_000_000
+_M_MMAP_THRESHOLD, _MOST_REUSED = -3, 16_000_000
 _BODY_OVERHEAD = 2_000_000
 _SPARE_THREADS = 14
 """Threads beyond those that compute or wait, so that health checks and logins get through."""
@@ -62,7 +64,7 @@ def main() -> int:
     except VisiongateError as error:
         print(f"visiongate: {error.detail}", file=sys.stderr)
         return 1
-    _share_memory_arenas()
+    _tune_memory()
     if sys.platform == "win32":
         return _serve_waitress(settings)
     return _serve_gunicorn(settings)
@@ -103,10 +105,17 @@ def _check(settings: Settings) -> None:
         )
 
 
-def _share_memory_arenas() -> None:
-    """Keep glibc from giving every thread a heap of its own, each of which keeps what was freed."""
+def _tune_memory() -> None:
+    """Have glibc keep what pictures need, and no more.
+
+    Left alone, it gives every thread a heap of its own, each of which keeps what was freed; and
+    it hands the memory of each picture back to the kernel, which clears it again for the next.
+    """
     with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_ARENA_MAX, _ARENAS)
+        mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT)
+        mallopt(_M_MMAP_THRESHOLD, _MOST_REUSED)
 
 
 def _say_where(settings: Settings) -> None:
