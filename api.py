@@ -141,6 +141,7 @@ def _largest_body(settings: Settings) -> int:
 def _serve_gunicorn(settings: Settings) -> int:
     from gunicorn.app.base import BaseApplication
 
+    from visiongate.web.door import door_of
     from visiongate.web.logging import gunicorn_logger
     from visiongate.web.patient_worker import patient_worker
 
@@ -149,7 +150,7 @@ def _serve_gunicorn(settings: Settings) -> int:
             options = {
                 "bind": f"{settings.host}:{settings.port}",
                 "workers": settings.workers,
-                "worker_class": patient_worker(_largest_body(settings)),
+                "worker_class": patient_worker(_largest_body(settings), door_of),
                 "threads": _threads(settings),
                 "graceful_timeout": int(settings.shutdown_seconds) or 1,
                 "timeout": 120,

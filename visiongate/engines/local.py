@@ -83,9 +83,13 @@ class LocalEngine:
             raise DeadlineExceeded(
                 f"The deadline passed before detector {detector.info.name!r} could begin. "
                 "Send fewer requests at once, or allow more time with X-Deadline-Ms.",
-                retry_after=self._retry_after(),
+                retry_after=self.retry_after(),
             )
         return detector.predict(images, options)
+
+    def retry_after(self) -> float:
+        """Estimate the seconds until the line is empty, at least one."""
+        return max(1.0, self._mean_seconds * len(self._line) / self.concurrency)
 
     def close(self) -> None:
         """Refuse newcomers and those in line; return when nothing runs any more."""
@@ -108,7 +112,7 @@ class LocalEngine:
                 raise Overloaded(
                     f"{len(self._line)} requests are waiting already, the most allowed. "
                     "Try again shortly, or send fewer at once.",
-                    retry_after=self._retry_after(),
+                    retry_after=self.retry_after(),
                 )
             place = _Place()
             self._line.append(place)
@@ -148,13 +152,9 @@ class LocalEngine:
         return DeadlineExceeded(
             "The deadline passed while the request waited for a place. "
             "Try again shortly, or allow more time with X-Deadline-Ms.",
-            retry_after=self._retry_after(),
+            retry_after=self.retry_after(),
         )
 
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise Unavailable("The gateway is shutting down. Try again in a moment.", retry_after=1)
-
-    def _retry_after(self) -> float:
-        """Estimate the seconds until the line is empty, at least one."""
-        return max(1.0, self._mean_seconds * len(self._line) / self.concurrency)

@@ -31,6 +31,8 @@ class Arrival:
     def __init__(self, most: int) -> None:
         self._most = most
         self._head = bytearray()
+        self.head = b""
+        """Request line and headers, once all have come, without the empty line that ends them."""
         self._chunks: _Chunks | None = None
         self._missing = 0
         self.size = 0
@@ -45,11 +47,17 @@ class Arrival:
     def head_too_large(self) -> bool:
         return not self.has_head and len(self._head) > MOST_HEAD
 
+    @property
+    def missing(self) -> int:
+        """Bytes of an announced length that have not come yet; below 0, of the next request."""
+        return self._missing
+
     def feed(self, data: bytes) -> None:
         """Take note of the next bytes."""
         self.size += len(data)
         if self.is_whole:
-            return  # the beginning of the next request
+            self._missing -= len(data)  # the beginning of the next request
+            return
         if not self.has_head:
             known = max(0, len(self._head) - len(_END))
             self._head += data
@@ -57,7 +65,8 @@ class Arrival:
             if end < 0:
                 return
             data = bytes(self._head[end + len(_END) :])
-            self._read_head(bytes(self._head[:end]))
+            self.head = bytes(self._head[:end])
+            self._read_head(self.head)
             self._head.clear()
         if self._chunks is not None:
             self._chunks.feed(data)
@@ -78,7 +87,7 @@ class Arrival:
             return
         self._missing = int(lengths[0]) if len(lengths) == 1 else 0
         self.is_cut = self._missing > self._most
-        self.is_whole = self.is_cut or not self._missing
+        self.is_whole = self.is_cut
 
 
 class _Chunks:

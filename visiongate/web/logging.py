@@ -24,7 +24,7 @@ from structlog.typing import Processor
 if TYPE_CHECKING:
     from visiongate.services import Services
 
-__all__ = ["UNMATCHED", "configure", "gunicorn_logger", "init_app", "note", "route"]
+__all__ = ["UNMATCHED", "configure", "gunicorn_logger", "init_app", "note", "route", "sane_id"]
 
 UNMATCHED = "unmatched"
 """The route of requests to paths that no route has."""
@@ -140,6 +140,11 @@ def note(**fields: object) -> None:
     g.setdefault("log_fields", {}).update(fields)
 
 
+def sane_id(given: str) -> str | None:
+    """Return the id that a client gave its request, if it may stand in a log."""
+    return given if _SANE_ID.fullmatch(given) else None
+
+
 def route() -> str:
     """Return the template of the current route (``/api/v1/detect/<name>``), never the raw path."""
     rule = request.url_rule
@@ -148,8 +153,7 @@ def route() -> str:
 
 def _begin() -> None:
     g.begun = time.perf_counter()
-    given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if _SANE_ID.fullmatch(given) else _new_id()
+    g.request_id = sane_id(request.headers.get("X-Request-ID", "")) or _new_id()
     clear_contextvars()
     bind_contextvars(request_id=g.request_id)
 

@@ -25,7 +25,7 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from visiongate.errors import ConfigurationError, DetectorUnknown
+from visiongate.errors import ConfigurationError, DetectorUnknown, VisiongateError
 from visiongate.types import DetectorState
 from visiongate.web import logging as web_logging
 
@@ -39,6 +39,7 @@ __all__ = [
     "count_fetch",
     "count_login",
     "count_problem",
+    "count_turned_away",
     "init_app",
     "metrics_of",
     "observe_report",
@@ -230,6 +231,13 @@ def count_login(outcome: str) -> None:
 def count_problem(code: str) -> None:
     """Count the problem of one picture among several."""
     metrics_of(current_app).errors.labels(code).inc()
+
+
+def count_turned_away(app: Flask, route: str, error: VisiongateError) -> None:
+    """Count a request that was refused before the application saw it."""
+    metrics = metrics_of(app)
+    metrics.requests.labels("POST", route, error.status).inc()
+    metrics.errors.labels(error.code).inc()
 
 
 def count_fetch(host: str, outcome: str) -> None:

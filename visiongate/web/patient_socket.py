@@ -25,6 +25,8 @@ class PatientSocket(socket.socket):
         self.gathered: deque[bytes] = deque()
         """What has come and was not read yet."""
         self.has_continued = False
+        self.came_at = 0.0
+        """When its request had come whole, by ``time.monotonic``."""
         self._unsent: deque[memoryview] = deque()
         self._deadline = 0.0
 

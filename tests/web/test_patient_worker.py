@@ -1,0 +1,254 @@
+"""The server's own loop, over real sockets: who is let in, who is turned away, and how."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import selectors
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from visiongate.web.door import Door
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork")
+
+DETECT = b"POST /api/v1/detect/face HTTP/1.1\r\nHost: x\r\nX-Request-ID: mine\r\n"
+PICTURE = b"x" * 300_000
+SECONDS = 20
+
+
+class Server:
+    """The worker in a thread, before a WSGI application that answers when it is told to."""
+
+    def __init__(self, most: int, seconds: float = 60.0, threads: int = 4) -> None:
+        from gunicorn.config import Config
+        from gunicorn.glogging import Logger
+
+        from visiongate.web.patient_worker import patient_worker
+
+        self.go = threading.Event()
+        self.began = threading.Semaphore(0)
+        self.bodies: list[bytes] = []
+        self.counted: list[tuple[str, str]] = []
+        self.door = Door(
+            most,
+            seconds=seconds,
+            retry_after=lambda: 2.5,
+            count=lambda route, error: self.counted.append((route, error.code)),
+        )
+        self._wires: list[Client] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        cfg = Config()
+        cfg.set("threads", threads)
+        cfg.set("keepalive", 15)
+        made = patient_worker(1_000_000, lambda _: self.door)
+        self.worker = made(0, os.getppid(), [self._listener], None, 60, cfg, Logger(cfg))
+        self.worker.wsgi = self.door.watched(self._answer)
+        self.worker.tpool = self.worker.get_thread_pool()
+        self.worker.poller = selectors.DefaultSelector()
+        self.worker.method_queue.init()
+        self._thread = threading.Thread(target=self.worker.run)
+        self._thread.start()
+
+    def _answer(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        self.began.release()
+        body = environ["wsgi.input"].read()
+        self.bodies.append(body)
+        if environ["PATH_INFO"].startswith("/api/v1/detect"):
+            assert self.go.wait(SECONDS)
+        start("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    def ask(self, data: bytes) -> Client:
+        wire = socket.create_connection(self._listener.getsockname(), timeout=SECONDS)
+        client = Client(wire)
+        self._wires.append(client)
+        wire.sendall(data)
+        return client
+
+    def held(self) -> Client:
+        """Return a client whose request is inside."""
+        client = self.ask(post(b"held"))
+        assert self.began.acquire(timeout=SECONDS)
+        return client
+
+    def stop(self) -> None:
+        self.go.set()
+        for client in self._wires:
+            client.close()
+        self.worker.handle_exit(None, None)
+        self._thread.join(SECONDS)
+        assert not self._thread.is_alive()
+        self.worker.tmp.close()
+
+
+class Client:
+    def __init__(self, wire: socket.socket) -> None:
+        self.wire = wire
+        self._file = wire.makefile("rb")
+
+    def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """Return the next answer's status, headers and body."""
+        match = re.match(rb"HTTP/1.1 (\d+)", self._file.readline())
+        assert match
+        headers = {}
+        while (line := self._file.readline().strip()) != b"":
+            name, _, value = line.decode().partition(": ")
+            headers[name.lower()] = value
+        return int(match[1]), headers, self._file.read(int(headers["content-length"]))
+
+    def close(self) -> None:
+        self._file.close()
+        self.wire.close()
+
+    def is_closed(self) -> bool:
+        return self._file.read(1) == b""
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def make(*args: Any, **kwargs: Any) -> Server:
+        servers.append(Server(*args, **kwargs))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.stop()
+
+
+def post(body: bytes, more: bytes = b"") -> bytes:
+    return DETECT + more + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+Serve = Callable[..., Server]
+
+
+def test_when_full_a_head_alone_is_answered_before_its_body_has_come(serve: Serve) -> None:
+    server = serve(1)
+    inside = server.held()
+    client = server.ask(post(PICTURE)[:200])
+    status, headers, body = client.answer()
+    problem = json.loads(body)
+    assert (status, problem["code"], problem["request_id"]) == (503, "overloaded", "mine")
+    assert (headers["retry-after"], headers["x-request-id"]) == ("3", "mine")
+    assert headers["connection"] == "keep-alive"
+    assert server.counted == [("/api/v1/detect/<string:name>", "overloaded")]
+    server.go.set()
+    assert inside.answer()[0] == 200
+    # The rest of what was refused is no request; what follows it is.
+    client.wire.sendall(post(PICTURE)[200:] + post(b"next"))
+    assert client.answer()[0] == 200
+    assert server.bodies == [b"held", b"next"]
+
+
+def test_those_inside_are_counted_out_again(serve: Serve) -> None:
+    server = serve(2)
+    clients = [server.held(), server.held()]
+    assert server.ask(post(b"third")).answer()[0] == 503
+    server.go.set()
+    assert [client.answer()[0] for client in clients] == [200, 200]
+    again = server.ask(post(b"1"))
+    assert again.answer()[0] == 200
+    again.wire.sendall(post(b"2"))
+    assert again.answer()[0] == 200
+    assert server.door.inside == 0
+
+
+def test_a_body_that_is_on_its_way_holds_no_place(serve: Serve) -> None:
+    server = serve(1)
+    slow = [server.ask(post(PICTURE)[:500]) for _ in range(5)]
+    inside = server.held()
+    slow[0].wire.sendall(post(PICTURE)[500:])  # came whole when there was no room any more
+    assert slow[0].answer()[0] == 503
+    server.go.set()
+    assert inside.answer()[0] == 200
+
+
+@pytest.mark.parametrize("line", [b"GET /health/live", b"POST /api/v1/login"])
+def test_what_needs_no_place_gets_through(serve: Serve, line: bytes) -> None:
+    server = serve(1)
+    server.held()
+    assert server.ask(line + b" HTTP/1.1\r\nHost: x\r\n\r\n").answer()[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (post(b"x" * 9, b"Expect: 100-continue\r\n")[:-9], "whether a body follows is not known"),
+        (DETECT + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", "chunks"),
+        (post(b"abc", b"Transfer-Encoding: identity\r\n"), "two framings"),
+        (post(b"abc", b"Content-Length: 3\r\n"), "two lengths"),
+        (post(b"abc", b"Content-Length : 3\r\n"), "a name that others may read otherwise"),
+        (post(b"abc", b"X: 1\r\n folded: 2\r\n"), "a folded line"),
+        (post(b"abc", b"X: 1\nContent-Length: 9\r\n"), "a line that ends otherwise"),
+        (post(b"abc", b"Connection: close\r\n"), "the client's wish"),
+        (post(b"abc").replace(b"HTTP/1.1", b"HTTP/1.0"), "an old client"),
+        (DETECT + b"Content-Length: 1000001\r\n\r\n", "more than anybody may send"),
+    ],
+)
+def test_a_connection_is_kept_only_where_the_request_ends_beyond_doubt(
+    serve: Serve, data: bytes, what: str
+) -> None:
+    server = serve(1)
+    server.held()
+    client = server.ask(data)
+    status, headers, _ = client.answer()
+    assert (status, headers["connection"]) == (503, "close"), what
+    client.wire.sendall(b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert client.is_closed()
+    assert server.bodies == [] or server.bodies == [b"held"]
+
+
+def test_a_client_that_sends_all_before_it_reads_gets_its_answer(serve: Serve) -> None:
+    server = serve(1)
+    server.held()
+    for more in (b"", b"Connection: close\r\n"):
+        client = server.ask(post(b"x" * 900_000, more))
+        assert client.answer()[0] == 503
+
+
+def test_requests_in_a_row_are_each_answered_in_their_turn(serve: Serve) -> None:
+    server = serve(1)
+    server.held()
+    health = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    client = server.ask(post(b"1") + post(PICTURE) + post(b"") + health + post(b"4"))
+    assert [client.answer()[0] for _ in range(5)] == [503, 503, 503, 200, 503]
+
+
+def test_clients_of_earlier_services_are_refused_in_their_shape(serve: Serve) -> None:
+    server = serve(1)
+    server.held()
+    for path, shape in ((b"/classify", {"success": False}), (b"/upload?x=1", {})):
+        client = server.ask(b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        status, headers, body = client.answer()
+        said = json.loads(body)
+        assert (status, headers["content-type"]) == (503, "application/json")
+        assert "waiting already" in said.pop("error")
+        assert said == shape
+
+
+def test_who_waited_too_long_for_a_thread_is_told(serve: Serve) -> None:
+    server = serve(8, seconds=0.0, threads=1)
+    client = server.ask(post(PICTURE))
+    status, headers, body = client.answer()
+    assert (status, json.loads(body)["code"]) == (503, "deadline_exceeded")
+    assert headers["connection"] == "close"
+    assert client.is_closed()
+    assert server.bodies == []
+
+
+def test_many_connections_are_taken_in_at_once_and_idle_ones_make_room(serve: Serve) -> None:
+    server = serve(0)
+    server.worker.worker_connections = 40
+    first = [server.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(40)]
+    assert [client.answer()[0] for client in first] == [200] * 40
+    more = [server.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(40)]
+    assert [client.answer()[0] for client in more] == [200] * 40
