@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import gc
 import os
 import shutil
 import sys
@@ -89,14 +90,17 @@ def _remove_metrics(folder: str, owner: int) -> None:
 def _check(settings: Settings) -> None:
     """Fail here, in one line, rather than in every worker; and say how to begin.
 
-    What this imports is inherited by the workers, so that they start sooner and share it.
+    What this imports is inherited by the workers, so that they start sooner and share it. Nothing
+    here may start a thread, or have OpenVINO or OpenCV compute: that does not survive the fork.
     """
+    from visiongate.runtimes.openvino import import_openvino
     from visiongate.services import build_services
     from visiongate.web import app  # noqa: F401 - imported to be inherited
 
     services = build_services(settings)
     services.keys.list()  # makes them, or says what is wrong with them
     services.close()
+    import_openvino()
     if not services.user_store.page("", 1):
         print(
             "No user exists yet. Add one, in another terminal if you like:  python adduser.py",
@@ -138,6 +142,16 @@ def _largest_body(settings: Settings) -> int:
     return 2 * settings.max_upload_bytes + _BODY_OVERHEAD
 
 
+def _share_with_workers() -> None:
+    """Let the processes that are forked from this one go on sharing what it has in memory.
+
+    They copy a page when they first write to it, and the garbage collector writes to every object
+    that it looks at; what is frozen it leaves alone.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def _serve_gunicorn(settings: Settings) -> int:
     from gunicorn.app.base import BaseApplication
 
@@ -174,6 +188,7 @@ def _serve_gunicorn(settings: Settings) -> int:
         def load(self) -> Flask:
             return build()
 
+    _share_with_workers()
     Server().run()
     return 0
 

@@ -26,6 +26,7 @@ from visiongate.types import (
 )
 
 __all__ = [
+    "AttemptStore",
     "Detector",
     "InferenceEngine",
     "ModelStore",
@@ -234,6 +235,34 @@ class UsageStore(Protocol):
 
     def give_back(self, username: str, day: int, pixels: int) -> None:
         """Undo one charge."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held open."""
+        ...
+
+
+class AttemptStore(Protocol):
+    """How often something was tried; counted across processes, and kept over restarts.
+
+    Attempts are counted in windows: one begins with its first attempt. A clock that steps back
+    neither opens a window anew nor makes it longer than it was to be.
+    Every method raises StoreUnavailable if it cannot be used.
+    """
+
+    def count(self, key: str, seconds: float, attempts: int = 1) -> int:
+        """Count attempts in the window of ``key``, of so many seconds; return all that it has.
+
+        Of attempts that come at once, in whatever process, no two are told the same number.
+        """
+        ...
+
+    def window(self, key: str) -> tuple[int, float]:
+        """Return how many attempts the window has, and its end in Unix seconds; without one, 0."""
+        ...
+
+    def forget(self, key: str | None = None) -> None:
+        """End the window of this key; without one, all windows."""
         ...
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from visiongate.types import DetectorState, Device
 if TYPE_CHECKING:
     from visiongate.audit import Audit
     from visiongate.contracts import (
+        AttemptStore,
         Detector,
         InferenceEngine,
         ModelStore,
@@ -48,6 +50,7 @@ __all__ = [
     "build_services",
     "build_users",
     "cores",
+    "cores_each",
     "places",
 ]
 
@@ -80,6 +83,7 @@ class Services:
     users: Users
     user_store: UserStore
     revocations: RevocationStore
+    attempts: AttemptStore
     quotas: Quotas
     audit: Audit
     keys: KeyRing
@@ -135,6 +139,7 @@ class Services:
         self.fetcher.close()
         self.users.close()
         self.revocations.close()
+        self.attempts.close()
         self.quotas.close()
         self.audit.close()
 
@@ -160,6 +165,7 @@ def build_services(settings: Settings) -> Services:
         ConfigurationError: the settings contradict what is installed.
         StoreUnavailable: the data folder cannot be used.
     """
+    from db.attempts import SQLiteAttemptStore
     from db.revocations import SQLiteRevocationStore
     from db.usage import SQLiteUsageStore
     from visiongate.audit import open_audit
@@ -179,7 +185,8 @@ def build_services(settings: Settings) -> Services:
     with suppress(OSError):
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     concurrency = places(settings)
-    device = Device(settings.device, threads=cores(), streams=min(concurrency, cores()))
+    own = cores_each(settings)
+    device = Device(settings.device, threads=own, streams=min(concurrency, own))
     limits = Limits(settings.max_upload_bytes, settings.max_pixels)
     audit = open_audit(settings)
     store, users = build_users(settings, audit)
@@ -200,6 +207,7 @@ def build_services(settings: Settings) -> Services:
         users=users,
         user_store=store,
         revocations=SQLiteRevocationStore(settings.data_dir / "revoked.db"),
+        attempts=SQLiteAttemptStore(settings.data_dir / "attempts.db"),
         quotas=quotas,
         audit=audit,
         keys=KeyRing(settings.data_dir / "keys.json"),
@@ -281,7 +289,17 @@ def places(settings: Settings) -> int:
     Two a core by default: while one request waits for Python's interpreter lock, another keeps the
     core busy. Measured with ``make bench``, that gained a tenth at saturation, and more nothing.
     """
-    return settings.concurrency or 2 * cores()
+    return settings.concurrency or 2 * cores_each(settings)
+
+
+def cores_each(settings: Settings) -> int:
+    """Return how many cores one worker plans with: several share them out.
+
+    A worker cannot know whether the others are idle. Each that planned with all cores would hold
+    its networks once for every core, and would get in the others' way.
+    """
+    workers = 1 if sys.platform == "win32" else settings.workers
+    return -(-cores() // workers)
 
 
 def cores() -> int:

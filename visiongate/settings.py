@@ -84,7 +84,9 @@ class Settings(BaseSettings):
     # -- serving
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(5000, ge=0, le=65535, description="Port to listen on; plain PORT works too.")
-    workers: int = Field(1, ge=1, le=256, description="Server processes. One uses all cores.")
+    workers: int = Field(
+        1, ge=1, le=256, description="Server processes, which share the cores out."
+    )
     threads: int = Field(
         0,
         ge=0,
@@ -210,8 +212,9 @@ class Settings(BaseSettings):
         "30 per minute", description="Login attempts from one address."
     )
     rate_limit_storage: str = Field(
-        "memory://",
-        description="Where attempts are counted; redis://… shares it between processes.",
+        "file://",
+        description="Where attempts are counted: file:// in the data folder, by all processes of "
+        "this machine together; redis://… by several machines; memory:// by each process alone.",
     )
     open_routes: Routes = Field((), description="Compatibility routes answered without a token.")
 

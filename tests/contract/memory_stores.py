@@ -77,6 +77,35 @@ class MemoryRevocationStore:
         """Nothing is held."""
 
 
+class MemoryAttemptStore:
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._windows: dict[str, tuple[int, float]] = {}
+        self._lock = threading.Lock()
+
+    def count(self, key: str, seconds: float, attempts: int = 1) -> int:
+        with self._lock:
+            counted, until = self.window(key)
+            end = self._clock() + seconds
+            self._windows[key] = (counted + attempts, min(until, end) if counted else end)
+            return counted + attempts
+
+    def window(self, key: str) -> tuple[int, float]:
+        found = self._windows.get(key)
+        now = self._clock()
+        return found if found is not None and found[1] > now else (0, now)
+
+    def forget(self, key: str | None = None) -> None:
+        with self._lock:
+            if key is None:
+                self._windows.clear()
+            else:
+                self._windows.pop(key, None)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
 class MemoryUsageStore:
     def __init__(self) -> None:
         self._usage: dict[str, Usage] = {}

@@ -105,9 +105,14 @@ def test_a_redis_that_is_there(taken: int, doctor: Doctor) -> None:
 
 
 def test_settings_that_deserve_a_look(doctor: Doctor) -> None:
-    answer = doctor("settings", BCRYPT_ROUNDS=6, ACCESS_TOKEN_SECONDS=864000, DEBUG=1, WORKERS=3)
+    odd = {"BCRYPT_ROUNDS": 6, "ACCESS_TOKEN_SECONDS": 864000, "DEBUG": 1}
+    answer = doctor("settings", **odd, WORKERS=3, RATE_LIMIT_STORAGE="memory://")
     for check in ("passwords", "tokens", "debug", "login attempts"):
         answer.problem(check, "warn")
+
+
+def test_several_workers_count_together_unless_told_otherwise(doctor: Doctor) -> None:
+    assert "the data folder" in doctor("settings", WORKERS=3).well("login attempts")
 
 
 def test_a_clock_before_its_time(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from db.usage import SQLiteUsageStore
+from tests.contract.memory_stores import MemoryAttemptStore
 from tests.web.fakes import (
     PASSWORD,
     FakeDetector,
@@ -180,6 +181,7 @@ def fake_services(settings: Settings, detectors: dict[str, FakeDetector]) -> Ser
     fakes: dict[str, Any] = {
         "user_store": store,
         "revocations": FakeRevocations(),
+        "attempts": MemoryAttemptStore(),
         "keys": FakeKeys(),
     }
     return Services(

@@ -16,6 +16,7 @@ __all__ = ["examine"]
 
 _CHEAP_ROUNDS = 10  # below it, a stolen file of hashes is guessed through quickly
 _A_DAY = 86_400
+_COUNTED_IN = {"file": "the data folder", "memory": "memory"}
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -93,10 +94,10 @@ def _counting(settings: Settings) -> Finding:
             "login attempts",
             f"Each of the {settings.workers} workers counts login attempts for itself, so that "
             f"{settings.workers} times as many may be made.",
-            f"Name a Redis: {PREFIX}RATE_LIMIT_STORAGE=redis://localhost:6379",
+            f"Count them together: {PREFIX}RATE_LIMIT_STORAGE=file://",
         )
     return ok(
         "login attempts",
         f"{settings.login_rate_per_user} for a name, {settings.login_rate_per_address} from an "
-        f"address, counted in {scheme}.",
+        f"address, counted in {_COUNTED_IN.get(scheme, scheme)}.",
     )

@@ -17,13 +17,16 @@ from limits.errors import ConfigurationError as LimitsConfigurationError
 from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 
+from visiongate.contracts import AttemptStore
 from visiongate.errors import ConfigurationError, TooManyRequests
+from visiongate.web.limit_storage import SharedStorage
 
 if TYPE_CHECKING:
     from visiongate.services import Services
 
 __all__ = ["LoginLimits", "init_app", "login_limits"]
 
+_SHARED = "file://"
 _EXTENSION = "visiongate.login_limits"
 _TRY_AGAIN_SECONDS = 5.0
 """How long a storage that failed is left alone: waiting for it may take each attempt seconds."""
@@ -33,17 +36,19 @@ _log = logging.getLogger(__name__)
 class LoginLimits:
     """Counts login attempts. While its storage is out of reach it counts in memory instead.
 
+    Args:
+        storage: ``file://`` for ``attempts``, or an address that ``limits`` understands.
+
     Raises:
         ConfigurationError: a rate or the storage's address cannot be understood.
     """
 
-    def __init__(self, *, per_user: str, per_address: str, storage: str) -> None:
+    def __init__(
+        self, *, per_user: str, per_address: str, storage: str, attempts: AttemptStore
+    ) -> None:
         self._per_user = _rates("per_user", per_user)
         self._per_address = _rates("per_address", per_address)
-        try:
-            self.storage: Storage = cast(Storage, storage_from_string(storage))
-        except (LimitsConfigurationError, ValueError) as error:
-            raise ConfigurationError(f"VISIONGATE_RATE_LIMIT_STORAGE: {error}") from error
+        self.storage = _storage(storage, attempts)
         self._counter = FixedWindowRateLimiter(self.storage)
         self._in_memory = FixedWindowRateLimiter(MemoryStorage())
         self._lock = threading.Lock()
@@ -111,12 +116,22 @@ def init_app(app: Flask, services: Services) -> None:
         per_user=settings.login_rate_per_user,
         per_address=settings.login_rate_per_address,
         storage=settings.rate_limit_storage,
+        attempts=services.attempts,
     )
 
 
 def login_limits() -> LoginLimits:
     """Return the limits of the app that handles this request."""
     return cast(LoginLimits, current_app.extensions[_EXTENSION])
+
+
+def _storage(address: str, attempts: AttemptStore) -> Storage:
+    if address == _SHARED:
+        return SharedStorage(attempts)
+    try:
+        return cast(Storage, storage_from_string(address))
+    except (LimitsConfigurationError, ValueError) as error:
+        raise ConfigurationError(f"VISIONGATE_RATE_LIMIT_STORAGE: {error}") from error
 
 
 def _rates(name: str, rates: str) -> list[RateLimitItem]:
