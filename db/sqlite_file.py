@@ -60,8 +60,8 @@ class Connection:
             raise StoreUnavailable(explain(error, self._path)) from error
         except sqlite3.OperationalError as error:
             raise StoreUnavailable(
-                f"{self._path} cannot be used: {error}. See that its disk has room and that this "
-                "account may write to its folder."
+                f"{self._path} cannot be used: {error}. See that its disk has room and is mounted "
+                "writable, and that this account may write to its folder."
             ) from error
         except sqlite3.DatabaseError as error:
             raise StoreUnavailable(

@@ -11,7 +11,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from proofs.damage import detect, fresh, log_in, log_out
+from proofs.asking import OFTEN, detect, fresh, log_in, log_out
 from proofs.gateway import running
 from proofs.report import Report
 from proofs.scale import Scale
@@ -21,7 +21,6 @@ __all__ = ["COMPILER", "prove"]
 COMPILER = shutil.which("cc")
 _HOUR = 3600
 _STEPS = (-2 * _HOUR, 3 * _HOUR, -24 * _HOUR, 0)
-_SETTINGS = {"LOGIN_RATE_PER_USER": "1000 per minute", "LOGIN_RATE_PER_ADDRESS": "1000 per minute"}
 
 
 def prove(report: Report, folder: Path, scale: Scale) -> None:
@@ -33,7 +32,7 @@ def prove(report: Report, folder: Path, scale: Scale) -> None:
     subprocess.run([COMPILER, "-shared", "-fPIC", "-o", library, source], check=True)
     _set(clock, 0)
     before = ("env", f"LD_PRELOAD={library}", f"CLOCK_FILE={clock}")
-    with running(folder, before=before, **_SETTINGS) as gateway:
+    with running(folder, before=before, **OFTEN) as gateway:
         ended = fresh(gateway)
         log_out(gateway, ended)
         for step in _STEPS[1::2] if scale.is_short else _STEPS:

@@ -6,42 +6,42 @@ before once it is mended as the message and docs/operations.md say.
 
 from __future__ import annotations
 
-import os
 import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import requests
 
 from db.tinydb_store import TinyDBUserStore
-from proofs.gateway import PASSWORD, ROOT, USER, Gateway, environment_of, running
-from proofs.pictures import twenty
-from proofs.processes import children, family
+from proofs.asking import OFTEN, detect, fresh, log_in, log_out
+from proofs.gateway import PASSWORD, ROOT, Gateway, environment_of, running
+from proofs.model_files import cut_off_between_runs, damaged_while_running
+from proofs.processes import family
+from proofs.read_only import read_only_folder
 from proofs.report import Report
 from proofs.scale import Scale
 
-__all__ = ["detect", "fresh", "log_in", "log_out", "prove"]
-
-_SETTINGS = {"LOGIN_RATE_PER_USER": "1000 per minute", "LOGIN_RATE_PER_ADDRESS": "1000 per minute"}
-_BITMAP = 3
-"""Of the twenty, one of some hundred kilobytes."""
+__all__ = ["prove"]
 
 
 def prove(report: Report, folder: Path, _scale: Scale) -> None:
     """Break one thing after another, of one gateway."""
-    with running(folder, **_SETTINGS) as gateway:
+    with running(folder, **OFTEN) as gateway:
         report.holds("all is well at first", detect(gateway)[0], expected=200)
-        for fault in (_disk_full, _users_damaged, _keys_damaged, _models_replaced):
+        for fault in (_disk_full, _users_damaged, _keys_damaged):
             fault(report, gateway)
             report.holds(f"after {fault.__name__[1:]}: detects", detect(gateway)[0], expected=200)
             report.holds(f"after {fault.__name__[1:]}: logs in", log_in(gateway)[0], expected=200)
     _keys_damaged_at_start(report, folder)
     _revocations_damaged(report, folder)
-    _cache_truncated(report, folder)
+    damaged_while_running(report, folder)
+    cut_off_between_runs(report, folder)
+    read_only_folder(
+        report, folder / "disk", _users, lambda gateway, name: _adduser(gateway, name).returncode
+    )
 
 
 def _disk_full(report: Report, gateway: Gateway) -> None:
@@ -124,14 +124,14 @@ def _keys_damaged_at_start(report: Report, folder: Path) -> None:
 
 def _revocations_damaged(report: Report, folder: Path) -> None:
     path = folder / "data" / "revoked.db"
-    with running(folder, **_SETTINGS) as gateway:
+    with running(folder, **OFTEN) as gateway:
         ended = fresh(gateway)
         requests.post(f"{gateway.address}/api/v1/logout", headers=ended, timeout=60)
         report.holds("an ended token stays out", detect(gateway, headers=ended)[0], expected=401)
     files = [one for one in path.parent.glob("revoked.db*") if one.suffix != ".lock"]
     for one in files:
         one.write_bytes(b"\xff" * one.stat().st_size)
-    with running(folder, **_SETTINGS) as gateway:
+    with running(folder, **OFTEN) as gateway:
         status, answer = detect(gateway, headers=ended)
         report.holds("ended tokens damaged: nobody gets in", status, expected=503)
         log = gateway.log.read_text()
@@ -142,36 +142,9 @@ def _revocations_damaged(report: Report, folder: Path) -> None:
     environment = environment_of(folder, 0, {})
     command = [sys.executable, "-m", "visiongate.keys", "rotate", "--at-once"]
     subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True)
-    with running(folder, **_SETTINGS) as gateway:
+    with running(folder, **OFTEN) as gateway:
         report.holds("mended: it still stays out", detect(gateway, headers=ended)[0], expected=401)
         report.holds("mended: others log in", detect(gateway)[0], expected=200)
-
-
-def _models_replaced(report: Report, gateway: Gateway) -> None:
-    """Replace each model file of the data folder by something else, as a careless update does."""
-    contents = {one: one.read_bytes() for one in _model_files(gateway.folder)}
-    workers = children(gateway.pid)
-    for one in contents:
-        _replace(one, b"not a model")
-    status = detect(gateway)[0]
-    report.at_least("model files replaced", len(contents), 1)
-    report.holds("model files replaced while running: goes on", status, expected=200)
-    report.holds("model files replaced: no worker ended", children(gateway.pid) == workers)
-    for one, content in contents.items():
-        _replace(one, content)
-
-
-def _cache_truncated(report: Report, folder: Path) -> None:
-    for one in _model_files(folder):
-        os.truncate(one, one.stat().st_size // 2)
-    with running(folder, **_SETTINGS) as gateway:
-        status = detect(gateway)[0]
-        report.holds("converted model cut off: made again at the next start", status, expected=200)
-
-
-def _model_files(folder: Path) -> list[Path]:
-    files = (folder / "data" / "models").rglob("*")
-    return [one for one in files if one.is_file() and one.stat().st_size > 1000]
 
 
 @contextmanager
@@ -188,33 +161,6 @@ def _limited(gateway: Gateway, most: int) -> Iterator[None]:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
 
 
-def detect(
-    gateway: Gateway, *, keep: bool = False, headers: dict[str, str] | None = None
-) -> tuple[int, Any]:
-    answer = requests.post(
-        f"{gateway.address}/api/v1/detect?detectors=face&delete={str(not keep).lower()}",
-        data=twenty()[_BITMAP],
-        headers={**(headers or gateway.headers), "Content-Type": "image/bmp"},
-        timeout=60,
-    )
-    return answer.status_code, answer.json()
-
-
-def log_in(gateway: Gateway) -> tuple[int, Any]:
-    body = {"username": USER, "password": PASSWORD}
-    answer = requests.post(f"{gateway.address}/api/v1/login", json=body, timeout=60)
-    return answer.status_code, answer.json()
-
-
-def fresh(gateway: Gateway) -> dict[str, str]:
-    return {"Authorization": f"Bearer {log_in(gateway)[1]['access_token']}"}
-
-
-def log_out(gateway: Gateway, headers: dict[str, str]) -> tuple[int, Any]:
-    answer = requests.post(f"{gateway.address}/api/v1/logout", headers=headers, timeout=60)
-    return answer.status_code, answer.json() if answer.content else {}
-
-
 def _users(gateway: Gateway) -> set[str]:
     store = TinyDBUserStore(gateway.folder / "data" / "users.json")
     return {user.username for user in store.list()}
@@ -228,9 +174,3 @@ def _adduser(gateway: Gateway, name: str) -> subprocess.CompletedProcess[bytes]:
         cwd=gateway.folder,
         capture_output=True,
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name("replacement")
-    temporary.write_bytes(content)
-    temporary.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -87,6 +88,21 @@ def test_a_damaged_file_is_made_anew(
     assert convert.calls == 2
     converted(cache, "triple", [source], 1, convert)
     assert convert.calls == 2
+
+
+def test_what_is_there_needs_no_writable_folder(
+    source: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = converted(cache, "triple", [source], 1, Converter())
+
+    def refuse(*_: object, **__: object) -> Any:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("visiongate.runtimes.converted.FileLock", refuse)
+    assert converted(cache, "triple", [source], 1, Converter()) == file
+    file.with_suffix(".bin").write_bytes(b"")
+    with pytest.raises(ModelUnavailable, match="writable"):
+        converted(cache, "triple", [source], 1, Converter())
 
 
 def test_many_at_once_convert_once(source: Path, cache: Path) -> None:

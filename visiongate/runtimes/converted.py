@@ -43,6 +43,8 @@ def converted(
     try:
         key = hashlib.sha256(" ".join([*map(sha256_of, sources), str(version)]).encode())
         file = folder / f"{name}-{key.hexdigest()[:16]}.xml"
+        if is_intact(file):
+            return file  # without the lock, for which the folder would have to be writable
         with FileLock(file.with_suffix(".lock"), timeout=_LOCK_SECONDS):
             if not is_intact(file):
                 _write(convert(), file)
