@@ -28,13 +28,14 @@ MEASURES = {
     "all_cores_ms": Measure("all cores, ms", 2, spread=True),
     "bare_per_second": Measure("bare loop, a second", 1),
     "memory_mb": Measure("MB", 0, spread=True),
+    "private_mb": Measure("private to each worker, MB", 0, spread=True),
     "first_face_s": Measure("first answer, s", 2, spread=True),
     "ready_s": Measure("ready, s", 2, spread=True),
     "ready_cpu_s": Measure("processor s until ready", 2, spread=True),
+    "peak_mb": Measure("most memory until ready, MB", 0, spread=True),
     "lookup_us": Measure("look-up, µs", 2, spread=True),
     "change_ms": Measure("a change, ms", 1),
     "reread_ms": Measure("first look-up after it, ms", 1),
-    "decode_ms": Measure("decoding alone, ms", 2),
 }
 
 POINTS = {

@@ -124,6 +124,7 @@ def _lines(axes: Axes, plot: Plot, over: str, rows: list[Mapping[str, Any]]) -> 
     axes.minorticks_off()
     if plot.log:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:,g}")
     else:
         axes.set_ylim(bottom=0)
     axes.set_xlabel(POINTS[over])

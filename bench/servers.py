@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.client import Request, Response, call, get, multipart, prepared
-from bench.processes import cpu_seconds
+from bench.processes import cpu_seconds, peak_megabytes
 
 __all__ = ["PASSWORD", "ROOT", "Running", "cold_start", "gateway", "log_in", "peer"]
 
@@ -70,6 +70,7 @@ def cold_start(
             "first_face_s": first,
             "ready_s": ready,
             "ready_cpu_s": cpu_seconds(process.pid),
+            "peak_mb": peak_megabytes(process.pid),
         }
 
 

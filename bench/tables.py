@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from bench import scenarios
 from bench.measures import MEASURES, POINTS
@@ -19,25 +19,14 @@ __all__ = ["PAGE", "RESULTS", "block", "main", "table", "with_tables"]
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "performance.md"
 RESULTS = Path(__file__).with_name("results")
+Row: TypeAlias = Mapping[str, Any]
 _BEGIN = "<!-- bench {}: made by python -m bench.tables -->"
 _END = "<!-- end of bench {} -->"
 
 
 def table(report: Mapping[str, Any]) -> str:
     """Return a result's rows, and then what is judged, in Markdown."""
-    rows = report["rows"]
-    points = [name for name in POINTS if any(name in row for row in rows)]
-    measures = [name for name in MEASURES if any(name in row for row in rows)]
-    parts = []
-    if rows:
-        head = ["", *(POINTS[name] for name in points), *(MEASURES[n].heading for n in measures)]
-        lines, before = [], None
-        for row in sorted(rows, key=lambda row: _first(rows, row["what"])):
-            what = row["what"] if row["what"] != before else ""
-            before = row["what"]
-            cells = [f"{row[name]:,g}" if name in row else "" for name in points]
-            lines.append([what, *cells, *(_cell(name, row.get(name)) for name in measures)])
-        parts.append(_markdown(head, lines))
+    parts = [_rows(rows) for rows in _alike(report["rows"])]
     if report["ratios"]:
         lines = [[entry["what"], _ratio(entry), _aim(entry)] for entry in report["ratios"]]
         parts.append(_markdown(["judged", "median (least to most)", "aim"], lines))
@@ -46,6 +35,33 @@ def table(report: Mapping[str, Any]) -> str:
     if notes:
         parts.append("\n".join(notes))
     return "\n\n".join(parts)
+
+
+def _alike(rows: Sequence[Row]) -> list[list[Row]]:
+    """Part rows that have no measure in common: in one table each would be mostly empty."""
+    groups: list[tuple[set[str], list[Row]]] = []
+    for row in rows:
+        own = {name for name in MEASURES if name in row}
+        group = next((group for group in groups if group[0] & own), None)
+        if group is None:
+            groups.append((own, [row]))
+        else:
+            group[0].update(own)
+            group[1].append(row)
+    return [group[1] for group in groups]
+
+
+def _rows(rows: Sequence[Row]) -> str:
+    points = [name for name in POINTS if any(name in row for row in rows)]
+    measures = [name for name in MEASURES if any(name in row for row in rows)]
+    head = ["", *(POINTS[name] for name in points), *(MEASURES[n].heading for n in measures)]
+    lines, before = [], None
+    for row in sorted(rows, key=lambda row: _first(rows, row["what"])):
+        what = row["what"] if row["what"] != before else ""
+        before = row["what"]
+        cells = [f"{row[name]:,g}" if name in row else "" for name in points]
+        lines.append([what, *cells, *(_cell(name, row.get(name)) for name in measures)])
+    return _markdown(head, lines)
 
 
 def block(name: str, results: Path = RESULTS) -> str:
@@ -84,14 +100,15 @@ def main() -> None:
 
 def _where(report: Mapping[str, Any]) -> str:
     on = report["machine"]
+    rounds = "round" if report["rounds"] == 1 else "rounds"
     return (
         f"`{report['command']}` on {on['date']}: {on['cores']} cores of {on['processor']}, "
-        f"Python {on['python']}; {report['rounds']} rounds of {report['seconds']:g} s. "
+        f"Python {on['python']}; {report['rounds']} {rounds} of {report['seconds']:g} s. "
         f"To measure it alone: `python -m bench {report['scenario']}`."
     )
 
 
-def _first(rows: list[Mapping[str, Any]], what: str) -> int:
+def _first(rows: Sequence[Row], what: str) -> int:
     return next(number for number, row in enumerate(rows) if row["what"] == what)
 
 

@@ -17,7 +17,12 @@ from PIL import Image
 
 from bench import bare, pictures, plugin
 from bench.peers import networks
-from bench.processes import cpu_seconds, resident_megabytes
+from bench.processes import (
+    cpu_seconds,
+    peak_megabytes,
+    private_megabytes,
+    resident_megabytes,
+)
 from visiongate.contracts import Detector
 from visiongate.imaging import Limits, decode
 from visiongate.types import Box, PredictOptions
@@ -54,7 +59,34 @@ def test_a_process_is_charged_with_what_its_children_use() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "done\n"
         assert cpu_seconds(process.pid) >= 0.3
-        assert resident_megabytes(process.pid) >= 60_000_000 / 2**20
+        held = 60_000_000 / 2**20
+        assert resident_megabytes(process.pid) >= held
+        assert private_megabytes(process.pid) >= held
+        assert peak_megabytes(process.pid) >= held
+        process.communicate("\n", timeout=60)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
+def test_what_a_fork_has_not_touched_is_not_its_own() -> None:
+    # It holds 60 MB, its child has them too, and writes to none.
+    code = """
+import os
+held = b"1" * 60_000_000
+if os.fork() == 0:
+    print("forked", flush=True)
+    input()
+    os._exit(0)
+os.wait()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "forked\n"
+        held = 60_000_000 / 2**20
+        assert private_megabytes(process.pid) < held / 2
+        assert peak_megabytes(process.pid) >= held
+        assert held <= resident_megabytes(process.pid) < 2 * held
         process.communicate("\n", timeout=60)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench import scenarios, tables
-from tests.bench.canned import report
+from tests.bench.canned import report, spread
 
 
 def test_rows_of_one_contender_stand_together_under_its_name() -> None:
@@ -110,3 +110,22 @@ def test_every_module_of_the_scenarios_is_run() -> None:
     assert modules == set(scenarios.NAMES)
     with pytest.raises(KeyError, match="facse"):
         scenarios.get("facse")
+
+
+def test_rows_with_no_measure_in_common_have_tables_of_their_own() -> None:
+    found = report() | {"ratios": [], "facts": {}, "skipped": []}
+    found["rows"] = [
+        {"what": "store", "users": 10, "lookup_us": spread(4.0)},
+        {"what": "login", "users": 10, "cpu_ms": spread(2.0)},
+        {"what": "store", "users": 1000, "lookup_us": spread(4.5)},
+    ]
+    first, second = tables.table(found).split("\n\n")
+    assert first.splitlines()[2:] == ["| store | 10 | 4.00 |", "|  | 1,000 | 4.50 |"]
+    assert second.splitlines()[2:] == ["| login | 10 | 2.00 |"]
+
+
+def test_one_round_is_no_rounds(tmp_path: Path) -> None:
+    for rounds, words in ((1, "1 round of"), (3, "3 rounds of")):
+        text = json.dumps(report("users") | {"rounds": rounds})
+        (tmp_path / "users.json").write_text(text)
+        assert words in tables.block("users", tmp_path)
