@@ -58,24 +58,28 @@ class Arrival:
         if self.is_whole:
             self._missing -= len(data)  # the beginning of the next request
             return
+        body = memoryview(data)
         if not self.has_head:
-            known = max(0, len(self._head) - len(_END))
-            self._head += data
-            end = self._head.find(_END, known)
+            earlier = len(self._head)
+            if earlier:
+                self._head += data
+            come = self._head if earlier else data  # mostly all of the head at once
+            end = come.find(_END, max(0, earlier - len(_END)))
             if end < 0:
+                self._head = bytearray(come)
                 return
-            data = bytes(self._head[end + len(_END) :])
-            self.head = bytes(self._head[:end])
+            body = memoryview(come)[end + len(_END) :]
+            self.head = bytes(come[:end])
             self._read_head(self.head)
-            self._head.clear()
+            self._head = bytearray()
         if self._chunks is not None:
-            self._chunks.feed(data)
+            self._chunks.feed(bytes(body))
             self.is_cut = not self._chunks.ended and (
                 self._chunks.payload > self._most or self._chunks.size > 4 * self._most
             )
             self.is_whole = self._chunks.ended or self.is_cut
         elif not self.is_whole:
-            self._missing -= len(data)
+            self._missing -= len(body)
             self.is_whole = self._missing <= 0
 
     def _read_head(self, head: bytes) -> None:

@@ -49,9 +49,8 @@ class GatewayRequest(Request):
         """Return the body as Werkzeug does, or say that it broke off."""
         with self._whole():
             body = super().get_data(*args, **kwargs)
-        missing = (self.content_length or 0) - len(body)
-        if isinstance(body, bytes) and missing > 0 and not kwargs.get("parse_form_data"):
-            raise BadRequest(f"The body ended {missing} bytes before its Content-Length.")
+        if isinstance(body, bytes) and not kwargs.get("parse_form_data"):
+            _check_whole(body, self.content_length or 0)
         return body
 
     def only_file(self) -> FilePart | None:
@@ -63,11 +62,11 @@ class GatewayRequest(Request):
         if length is None or length > MOST_BYTES:
             return None
         with self._whole():
-            body = self.stream.read()
-        file = only_file(body, self.mimetype_params.get("boundary", ""))
-        if file is None:
-            self.stream = BytesIO(body)
-        return file
+            # Past Werkzeug's stream, which copies a body several times on its way.
+            body: bytes = self.environ["wsgi.input"].read(length)
+        _check_whole(body, length)
+        self.stream = BytesIO(body)
+        return only_file(body, self.mimetype_params.get("boundary", ""))
 
     def _load_form_data(self) -> None:
         with self._whole():
@@ -96,3 +95,9 @@ class GatewayRequest(Request):
             f"The form has more than {self.max_form_parts} parts, or over {MAX_FIELD} bytes of "
             "text or without its boundary. Pictures go in a part with a file name."
         )
+
+
+def _check_whole(body: bytes, length: int) -> None:
+    missing = length - len(body)
+    if missing > 0:
+        raise BadRequest(f"The body ended {missing} bytes before its Content-Length.")

@@ -59,6 +59,10 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
         """Wait for a request, of which these bytes are there already."""
         raise NotImplementedError
 
+    def _read(self, conn: Connection) -> None:
+        """Take what has come of it."""
+        raise NotImplementedError
+
     def on_client_socket_readable(self, conn: Connection, client: socket.socket) -> None:
         """Begin with the next request of a connection that was kept."""
         if client.fileno() < 0:
@@ -66,6 +70,7 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
         self.poller.unregister(client)
         self.keepalived_conns.remove(conn)
         self._expect(conn)
+        self._read(conn)  # it is there: no need to look around once more
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         """Tell whether another request may follow; never wait for the rest of this one."""
