@@ -11,12 +11,15 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from visiongate.web.arrival import Arrival
 from visiongate.web.patient_socket import PatientSocket
+from visiongate.web.plain_answer import plain_answer
+from visiongate.web.unreadable import unreadable
 
 __all__ = ["LEAST_RATE", "PIECE", "Connection", "LeavingWorker"]
 
@@ -71,6 +74,16 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
         self.keepalived_conns.remove(conn)
         self._expect(conn)
         self._read(conn)  # it is there: no need to look around once more
+
+    def handle_error(self, req: Any, client: PatientSocket, addr: Any, exc: Exception) -> None:
+        """Refuse what cannot be read in the one shape of errors, where gunicorn has a page."""
+        error = unreadable(exc)
+        if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            self.log.error("Error handling request %s", getattr(req, "uri", ""), exc_info=exc)
+        else:
+            self.log.warning("Invalid request from ip=%s: %s", addr[0] if addr else "", exc)
+        with suppress(OSError):
+            client.sendall(plain_answer(error))
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         """Tell whether another request may follow; never wait for the rest of this one."""
