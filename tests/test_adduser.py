@@ -81,11 +81,11 @@ def is_password(user: User, password: str) -> bool:
 @pytest.mark.parametrize(
     ("stdin", "password"),
     [
-        (b"secret\n", "secret"),
-        (b"secret", "secret"),
-        (b"secret\r\n", "secret"),
+        (b"the secret\n", "the secret"),
+        (b"the secret", "the secret"),
+        (b"the secret\r\n", "the secret"),
         (b" se cret \n", " se cret "),
-        ("päß🙂\n".encode(), "päß🙂"),
+        ("päßwört🙂\n".encode(), "päßwört🙂"),
     ],
 )
 def test_adds_a_user_with_a_password_from_standard_input(
@@ -109,23 +109,23 @@ def test_a_role_and_detectors_are_given_when_adding(run: Run, user: Callable[[st
         "admin",
         "--detectors",
         "face, object",
-        stdin=b"x",
+        stdin=b"long enough",
     )
     assert user("ann").role == "admin"
     assert user("ann").detectors == frozenset({"face", "object"})
-    run("-u", "bob", "--password-stdin", "--detectors", "none", stdin=b"x")
+    run("-u", "bob", "--password-stdin", "--detectors", "none", stdin=b"long enough")
     assert user("bob").detectors == frozenset()
 
 
 def test_a_password_on_the_command_line_works_with_a_warning(
     run: Run, user: Callable[[str], User]
 ) -> None:
-    result = run("-u", "ann", "-p", "secret")
+    result = run("-u", "ann", "-p", "the secret")
     assert result.status == 0
     assert result.err.startswith("Warning:")
     assert "--password-stdin" in result.err
     assert "secret" not in result.out + result.err
-    assert is_password(user("ann"), "secret")
+    assert is_password(user("ann"), "the secret")
 
 
 @pytest.mark.parametrize(
@@ -138,6 +138,8 @@ def test_a_password_on_the_command_line_works_with_a_warning(
         (b"x" * 73, "73 bytes"),
         ("é".encode() * 37, "74 bytes"),
         (b"a\0b", "NUL"),
+        (b"x\n", "it has 1 character, and must have at least 8"),
+        (("e\u0301" * 7).encode(), "it has 7 characters"),
         (b"x" * 100_000, "more than 4096 bytes"),
     ],
     ids=lambda value: repr(value)[:20],
@@ -152,34 +154,34 @@ def test_an_impossible_password_is_explained(run: Run, data: Path, stdin: bytes,
 
 @pytest.mark.parametrize("name", ["", " ann", "a\nb", "x" * 65])
 def test_an_impossible_name_is_explained(run: Run, data: Path, name: str) -> None:
-    result = run("-u", name, "--password-stdin", stdin=b"x")
+    result = run("-u", name, "--password-stdin", stdin=b"long enough")
     assert result.status == 1
     assert "user name" in result.err
     assert not (data / "users.json").exists()
 
 
 def test_an_existing_user_is_replaced_only_by_force(run: Run, user: Callable[[str], User]) -> None:
-    run("-u", "ann", "--password-stdin", "--role", "admin", stdin=b"old")
+    run("-u", "ann", "--password-stdin", "--role", "admin", stdin=b"an old one")
     before = user("ann")
-    for arguments in (("--password-stdin",), ("-p", "new"), ()):
-        result = run("-u", "ann", *arguments, stdin=b"new")
+    for arguments in (("--password-stdin",), ("-p", "a new one"), ()):
+        result = run("-u", "ann", *arguments, stdin=b"a new one")
         assert result.status == 1
         assert "--force" in result.err
     assert user("ann") == before
-    result = run("-u", "ann", "--password-stdin", "-f", stdin=b"new")
+    result = run("-u", "ann", "--password-stdin", "-f", stdin=b"a new one")
     assert (result.status, result.err) == (0, "")
     after = user("ann")
-    assert is_password(after, "new")
+    assert is_password(after, "a new one")
     assert after.role == "admin", "what was not named stays"
     assert after.token_epoch > before.token_epoch
-    run("-u", "ann", "--password-stdin", "-f", "--role", "user", stdin=b"new")
+    run("-u", "ann", "--password-stdin", "-f", "--role", "user", stdin=b"a new one")
     assert user("ann").role == "user"
 
 
 def test_role_and_detectors_of_an_existing_user_need_no_password(
     run: Run, user: Callable[[str], User]
 ) -> None:
-    run("-u", "ann", "--password-stdin", stdin=b"x")
+    run("-u", "ann", "--password-stdin", stdin=b"long enough")
     before = user("ann")
     result = run("-u", "ann", "--role", "admin", "--detectors", "face")
     assert (result.status, result.err) == (0, "")
@@ -205,13 +207,13 @@ def test_the_user_is_named_before_or_after_the_action(
         }
         return run(*named[style], *extra, stdin=stdin)
 
-    run("-u", "ann", "--password-stdin", stdin=b"old")
+    run("-u", "ann", "--password-stdin", stdin=b"an old one")
     assert act("--disable").status == 0
     assert user("ann").disabled
     assert act("--enable").status == 0
     assert not user("ann").disabled
-    assert act("--passwd", b"new").status == 0
-    assert is_password(user("ann"), "new")
+    assert act("--passwd", b"a new one").status == 0
+    assert is_password(user("ann"), "a new one")
     assert act("-r").status == 0
     assert "ann" not in run("--list").out
 
@@ -225,8 +227,8 @@ def test_an_unknown_user_is_said_before_a_password_is_asked_for(run: Run, action
 def test_lists_users_in_a_table(run: Run) -> None:
     assert "no users yet" in run("-l").out
     long = [f"detector{number}" for number in range(30)]
-    run("-u", "ann", "--password-stdin", "--role", "admin", stdin=b"x")
-    run("-u", "安娜[red]", "--password-stdin", "--detectors", ",".join(long), stdin=b"x")
+    run("-u", "ann", "--password-stdin", "--role", "admin", stdin=b"long enough")
+    run("-u", "安娜[red]", "--password-stdin", "--detectors", ",".join(long), stdin=b"long enough")
     run("--disable", "ann", "--force")
     run("-u", "安娜[red]", "--requests-per-day", "500", "--megapixels-per-day", "unlimited")
     result = run("--list")
@@ -268,7 +270,7 @@ def test_lists_users_in_a_table(run: Run) -> None:
     ids=" ".join,
 )
 def test_wrong_usage_is_2_and_changes_nothing(run: Run, data: Path, arguments: list[str]) -> None:
-    result = run(*arguments, stdin=b"x")
+    result = run(*arguments, stdin=b"long enough")
     assert result.status == 2
     assert result.err.startswith("usage: adduser.py")
     assert not data.exists()
@@ -278,7 +280,7 @@ def test_quotas_are_given_when_adding_and_changed_later(
     run: Run, user: Callable[[str], User]
 ) -> None:
     limits = ("--requests-per-day", "100", "--megapixels-per-day", "50")
-    assert run("-u", "ann", "--password-stdin", *limits, stdin=b"x").status == 0
+    assert run("-u", "ann", "--password-stdin", *limits, stdin=b"long enough").status == 0
     assert (user("ann").requests_per_day, user("ann").megapixels_per_day) == (100, 50)
     result = run("-u", "ann", "--requests-per-day", "unlimited")
     assert (result.status, result.err) == (0, "")
@@ -292,8 +294,8 @@ def test_quotas_are_given_when_adding_and_changed_later(
 def test_the_last_admin_goes_only_by_force(
     run: Run, user: Callable[[str], User], action: str
 ) -> None:
-    run("-u", "ann", "--password-stdin", "--role", "admin", stdin=b"x")
-    run("-u", "off", "--password-stdin", "--role", "admin", stdin=b"x")
+    run("-u", "ann", "--password-stdin", "--role", "admin", stdin=b"long enough")
+    run("-u", "off", "--password-stdin", "--role", "admin", stdin=b"long enough")
     run("--disable", "off")
     before = user("ann")
     result = run(*action.split())
@@ -313,7 +315,7 @@ def test_removing_a_user_deletes_the_users_pictures_and_no_others(
     picture = Picture(np.zeros((2, 2, 3), np.uint8), "JPEG")
     for owner in ("ann", "ann", "bob"):
         store.keep(owner, b"bytes", picture, None)
-        run("-u", owner, "--password-stdin", stdin=b"x")
+        run("-u", owner, "--password-stdin", stdin=b"long enough")
     result = run("--remove", "ann")
     assert result.out == "User 'ann' is removed, and 2 kept pictures.\n"
     assert [kept.owner for kept in store.list()] == ["bob"]
@@ -375,7 +377,7 @@ def test_it_loads_neither_flask_nor_a_detector_nor_a_runtime(data: Path) -> None
     script = """
 import sys
 import adduser
-assert adduser.main(["-u", "ann", "-p", "x", "--detectors", "face"]) == 0
+assert adduser.main(["-u", "ann", "-p", "long enough", "--detectors", "face"]) == 0
 assert adduser.main(["--list"]) == 0
 loaded = {name.split(".")[0] for name in sys.modules}
 print(sorted(loaded & {"flask", "werkzeug", "detectors", "cv2", "openvino", "tensorflow", "PIL"}))
@@ -450,38 +452,38 @@ def test_asks_for_a_name_and_twice_for_the_password(
     screen.until("User name: ")
     screen.type("ann\n")
     screen.until("Password: ")
-    screen.type("secret\n")
+    screen.type("the secret\n")
     screen.until("again: ")
     assert "secret" not in screen.seen, "a password is not echoed"
-    screen.type("secret\n")
+    screen.type("the secret\n")
     status, seen = screen.end()
     assert status == 0
     assert "'ann' is added" in seen
     assert "secret" not in seen
-    assert is_password(user("ann"), "secret")
+    assert is_password(user("ann"), "the secret")
 
 
 @posix
 def test_asks_before_it_replaces_a_password(
     terminal: Callable[..., Terminal], run: Run, user: Callable[[str], User]
 ) -> None:
-    run("-u", "ann", "--password-stdin", stdin=b"old")
+    run("-u", "ann", "--password-stdin", stdin=b"an old one")
     screen = terminal("-u", "ann")
     screen.until("[y/N] ")
     screen.type("\n")
     status, seen = screen.end()
     assert status == 1
     assert "--force" in seen
-    assert is_password(user("ann"), "old")
+    assert is_password(user("ann"), "an old one")
 
     screen = terminal("-u", "ann")
     screen.until("[y/N] ")
     screen.type("y\n")
     for prompt in ("Password: ", "again: "):
         screen.until(prompt)
-        screen.type("new\n")
+        screen.type("a new one\n")
     assert screen.end()[0] == 0
-    assert is_password(user("ann"), "new")
+    assert is_password(user("ann"), "a new one")
 
 
 @posix
@@ -491,7 +493,7 @@ def test_two_different_passwords_or_an_impossible_one_change_nothing(
 ) -> None:
     screen = terminal("-u", "ann")
     screen.until("Password: ")
-    screen.type("secret\n" if second else "x" * 80 + "\n")
+    screen.type("the secret\n" if second else "x" * 80 + "\n")
     if second:
         screen.until("again: ")
         screen.type(second + "\n")
@@ -535,7 +537,7 @@ def test_ctrl_c_and_ctrl_d_end_it(
 
 @posix
 def test_a_reader_that_stops_early_is_no_error_to_shout_about(run: Run, data: Path) -> None:
-    run("-u", "ann", "--password-stdin", stdin=b"x")
+    run("-u", "ann", "--password-stdin", stdin=b"long enough")
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "adduser.py"), "--list"],
         stdout=subprocess.PIPE,

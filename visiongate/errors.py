@@ -10,7 +10,7 @@
     |   |-- OptionUnknown, OptionInvalid an option, named in the detail
     |   |-- FieldMissing                 a JSON field, named in the detail
     |   |-- UrlInvalid                   not plainly an address of http or https
-    |   |-- PasswordInvalid              empty, or over bcrypt's 72 bytes
+    |   |-- PasswordInvalid              under 8 characters, or over bcrypt's 72 bytes
     |   `-- UsernameInvalid
     |-- AuthenticationError (401)
     |   |-- TokenMissing, TokenInvalid, TokenExpired, TokenRevoked

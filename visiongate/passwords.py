@@ -19,12 +19,21 @@ import bcrypt
 
 from visiongate.errors import Overloaded, PasswordInvalid
 
-__all__ = ["MAX_PASSWORD_BYTES", "PasswordHasher", "encode_password", "is_hash"]
+__all__ = [
+    "MAX_PASSWORD_BYTES",
+    "MIN_PASSWORD_CHARACTERS",
+    "PasswordHasher",
+    "check_new_password",
+    "encode_password",
+    "is_hash",
+]
 
 T = TypeVar("T")
 
 MAX_PASSWORD_BYTES = 72
 """bcrypt reads no more; version 5 of the library refuses what is longer."""
+MIN_PASSWORD_CHARACTERS = 8
+"""Of new passwords (NIST SP 800-63B); whoever has a shorter one from earlier still gets in."""
 
 _NICENESS = 10  # under CFS about a tenth of the share that a thread of niceness 0 gets
 _FASTEST = 4  # bcrypt's least cost
@@ -56,6 +65,22 @@ def encode_password(password: str) -> bytes:
             "Choose a shorter one."
         )
     return encoded
+
+
+def check_new_password(password: str) -> str:
+    """Return the password, which somebody is about to have.
+
+    Raises:
+        PasswordInvalid: as ``encode_password`` does, and where it is under 8 characters.
+    """
+    encode_password(password)
+    length = len(unicodedata.normalize("NFC", password))
+    if length < MIN_PASSWORD_CHARACTERS:
+        raise PasswordInvalid(
+            f"The password is too short: it has {length} "
+            f"character{'s' * (length != 1)}, and must have at least {MIN_PASSWORD_CHARACTERS}."
+        )
+    return password
 
 
 def is_hash(text: str) -> bool:

@@ -6,7 +6,7 @@ import getpass
 import sys
 
 from visiongate.errors import PasswordInvalid
-from visiongate.passwords import encode_password
+from visiongate.passwords import check_new_password
 
 __all__ = ["Refused", "ask_name", "ask_password", "confirm", "read_password"]
 
@@ -39,7 +39,7 @@ def ask_password() -> str:
     if not sys.stdin.isatty():
         raise Refused("There is no terminal to ask for the password at: use --password-stdin.")
     password = getpass.getpass("Password: ")
-    encode_password(password)
+    check_new_password(password)
     if getpass.getpass("The same again: ") != password:
         raise Refused("The two passwords differ. Nothing was changed.")
     return password

@@ -23,7 +23,7 @@ from visiongate.errors import (
     UserNotFound,
     VisiongateError,
 )
-from visiongate.passwords import PasswordHasher
+from visiongate.passwords import PasswordHasher, check_new_password
 from visiongate.types import Role, User
 from visiongate.usernames import MAX_USERNAME_LENGTH, check_username
 
@@ -94,7 +94,7 @@ class Users:
         with self._recorded(EventName.USER_CREATED, username, fields):
             user = User(
                 username=check_username(username),
-                password_hash=self._hasher.hash(password),
+                password_hash=self._hasher.hash(check_new_password(password)),
                 token_epoch=_later_than(0),
                 created=time.time(),
                 **fields,
@@ -144,7 +144,9 @@ class Users:
         with self._recorded(EventName.USER_CHANGED, username, fields | password):
             self._store.get(_key(username))  # hashing is slow, and refuses in words of its own
             if "password" in changes:
-                new_hash["password_hash"] = self._hasher.hash(changes["password"])
+                new_hash["password_hash"] = self._hasher.hash(
+                    check_new_password(changes["password"])
+                )
             return self._store.modify(_key(username), change)
 
     def set_password(self, username: str, password: str) -> User:
@@ -154,13 +156,6 @@ class Users:
     def set_disabled(self, username: str, disabled: bool, *, force: bool = False) -> User:
         """Close or open an account; either way its tokens end. No change, no effect."""
         return self.change(username, {"disabled": disabled}, force=force)
-
-    def set_role(self, username: str, role: Role, *, force: bool = False) -> User:
-        return self.change(username, {"role": role}, force=force)
-
-    def set_detectors(self, username: str, detectors: Iterable[str] | None) -> User:
-        """Say which detectors the account may use; None means all, an empty set none."""
-        return self.change(username, {"detectors": detectors})
 
     def remove(self, username: str, *, force: bool = False) -> int:
         """Remove the account and its kept pictures; return how many of these there were.

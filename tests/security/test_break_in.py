@@ -161,7 +161,9 @@ ENDED: dict[str, Callable[[House, Tokens], object]] = {
     ),
     "disabled": lambda house, tokens: house.services.users.set_disabled("root", True),
     "removed": lambda house, tokens: house.services.users.remove("root"),
-    "another password": lambda house, tokens: house.services.users.set_password("root", "another"),
+    "another password": lambda house, tokens: house.services.users.set_password(
+        "root", "another password"
+    ),
     "key leaked and ended": lambda house, tokens: house.services.keys.rotate(0),
     "refresh token used twice": lambda house, tokens: [
         house.client.post("/api/v1/refresh", headers=bearer(tokens["refresh_token"]))
@@ -347,7 +349,7 @@ def test_what_is_for_admins_is_for_nobody_else(claim: dict[str, Any], house: Hou
 
 def test_an_admin_who_is_one_no_more(house: House, smith: Locksmith) -> None:
     headers = bearer(smith.good("access"))
-    house.services.users.set_role("root", "user")
+    house.services.users.change("root", {"role": "user"})
     for door in house.doors:
         if door.who == "admin":
             assert ask(house, door, headers).status_code == 403, door

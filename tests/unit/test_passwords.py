@@ -12,7 +12,7 @@ import bcrypt
 import pytest
 
 from visiongate.errors import Overloaded, PasswordInvalid
-from visiongate.passwords import PasswordHasher, encode_password
+from visiongate.passwords import PasswordHasher, check_new_password, encode_password
 
 ROUNDS = 6
 
@@ -67,6 +67,14 @@ def test_72_bytes_count_in_full_and_the_73rd_is_refused(hasher: PasswordHasher) 
 def test_what_no_password_can_be_is_named(password: str, says: str) -> None:
     with pytest.raises(PasswordInvalid, match=says):
         encode_password(password)
+
+
+@pytest.mark.parametrize("password", ["x", "seven77", "e\u0301" * 7])
+def test_a_new_password_has_eight_characters(password: str, hasher: PasswordHasher) -> None:
+    with pytest.raises(PasswordInvalid, match=r"too short.*at least 8"):
+        check_new_password(password)
+    assert check_new_password("eight 88") == "eight 88"
+    assert hasher.verify(password, hasher.hash(password)), "one of earlier still serves"
 
 
 def test_spaces_are_part_of_a_password(hasher: PasswordHasher) -> None:

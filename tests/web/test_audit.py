@@ -164,11 +164,13 @@ def test_changes_of_users_tell_what_and_by_whom(
     client: FlaskClient, admin: Headers, events: Events
 ) -> None:
     users = "/api/v1/users"
-    body = {"username": "bob", "password": "pw", "detectors": ["object", "face"]}
+    body = {"username": "bob", "password": "long enough", "detectors": ["object", "face"]}
     client.post(users, json=body, headers=admin)
     client.post(users, json=body, headers=admin)
     client.patch(
-        f"{users}/bob", json={"password": "pw2", "role": "admin", "disabled": True}, headers=admin
+        f"{users}/bob",
+        json={"password": "also long enough", "role": "admin", "disabled": True},
+        headers=admin,
     )
     client.delete(f"{users}/root", headers=admin)
     client.delete(f"{users}/bob", headers=admin)
@@ -244,12 +246,14 @@ class TestWithoutALog:
             app = make_app(**settings)
             with app.app_context():
                 services = current_services()
-                services.users.create("anna", "x")
+                services.users.create("anna", "long enough")
             path = services.settings.data_dir / "audit.log"
             path.unlink(missing_ok=True)
             path.mkdir(parents=True, exist_ok=True)
             client = app.test_client()
-            answer = client.post("/api/v1/login", json={"username": "anna", "password": "x"})
+            answer = client.post(
+                "/api/v1/login", json={"username": "anna", "password": "long enough"}
+            )
             return client, bearer(answer.get_json()["access_token"])
 
         return make

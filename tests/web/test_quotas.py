@@ -197,8 +197,8 @@ class TestDefaults:
     def users(self, app: Flask) -> Callable[..., Headers]:
         def make(name: str, **quotas: int | None) -> Headers:
             with app.app_context():
-                current_services().users.create(name, "x", **quotas)
-            login = {"username": name, "password": "x"}
+                current_services().users.create(name, "long enough", **quotas)
+            login = {"username": name, "password": "long enough"}
             answer = app.test_client().post("/api/v1/login", json=login)
             return bearer(answer.get_json()["access_token"])
 

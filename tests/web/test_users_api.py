@@ -65,7 +65,7 @@ def test_an_account_is_added_and_can_be_used(
 
 
 def test_only_name_and_password_are_required(client: FlaskClient, admin: Headers) -> None:
-    answer = client.post(USERS, json={"username": "bob", "password": "x"}, headers=admin)
+    answer = client.post(USERS, json={"username": "bob", "password": "long enough"}, headers=admin)
     document = answer.get_json()
     assert (document["role"], document["detectors"]) == ("user", None)
     assert (document["requests_per_day"], document["megapixels_per_day"]) == (None, None)
@@ -75,7 +75,7 @@ def test_only_name_and_password_are_required(client: FlaskClient, admin: Headers
     "name", ["Ann Lee", "ann@example.org", "安娜", "a?b#c%2F", "🙂", "e\u0301"], ids=ascii
 )
 def test_every_name_has_an_address(client: FlaskClient, admin: Headers, name: str) -> None:
-    made = client.post(USERS, json={"username": name, "password": "x"}, headers=admin)
+    made = client.post(USERS, json={"username": name, "password": "long enough"}, headers=admin)
     url = made.headers["Location"]
     assert url.isascii()
     assert client.get(url, headers=admin).get_json()["username"] == made.get_json()["username"]
@@ -87,41 +87,82 @@ def test_every_name_has_an_address(client: FlaskClient, admin: Headers, name: st
 @pytest.mark.parametrize(
     ("body", "status", "code", "says"),
     [
-        ({"password": "x"}, 400, "field_missing", "username"),
-        ({"username": "", "password": "x"}, 400, "field_missing", "username"),
+        ({"password": "long enough"}, 400, "field_missing", "username"),
+        ({"username": "", "password": "long enough"}, 400, "field_missing", "username"),
         ({"username": "bob"}, 400, "field_missing", "password"),
         ({}, 400, "field_missing", "Nothing"),
         ({"username": "bob", "password": None}, 400, "field_missing", "password"),
         ({"username": "bob", "password": "x" * 73}, 400, "password_invalid", "73 bytes"),
         ({"username": "bob", "password": "a\0b"}, 400, "password_invalid", "NUL"),
+        ({"username": "bob", "password": "seven77"}, 400, "password_invalid", "at least 8"),
         ({"username": "bob", "password": 7}, 400, "bad_request", "password"),
-        ({"username": ["bob"], "password": "x"}, 400, "bad_request", "username"),
-        ({"username": "a/b", "password": "x"}, 400, "username_invalid", "slash"),
-        ({"username": "..", "password": "x"}, 400, "username_invalid", "'..'"),
-        ({"username": "x" * 65, "password": "x"}, 400, "username_invalid", "65"),
-        ({"username": "root", "password": "x"}, 409, "user_exists", "root"),
-        ({"username": "bob", "password": "x", "rolle": "admin"}, 400, "option_unknown", "'role'"),
-        ({"username": "bob", "password": "x", "disabled": True}, 400, "option_unknown", "disabled"),
-        ({"username": "bob", "password": "x", "role": "root"}, 400, "option_invalid", "role"),
-        ({"username": "bob", "password": "x", "role": None}, 400, "option_invalid", "role"),
-        ({"username": "bob", "password": "x", "detectors": "face"}, 400, "option_invalid", "list"),
-        ({"username": "bob", "password": "x", "detectors": [1]}, 400, "option_invalid", "list"),
+        ({"username": ["bob"], "password": "long enough"}, 400, "bad_request", "username"),
+        ({"username": "a/b", "password": "long enough"}, 400, "username_invalid", "slash"),
+        ({"username": "..", "password": "long enough"}, 400, "username_invalid", "'..'"),
+        ({"username": "x" * 65, "password": "long enough"}, 400, "username_invalid", "65"),
+        ({"username": "root", "password": "long enough"}, 409, "user_exists", "root"),
         (
-            {"username": "bob", "password": "x", "detectors": ["faec"]},
+            {"username": "bob", "password": "long enough", "rolle": "admin"},
+            400,
+            "option_unknown",
+            "'role'",
+        ),
+        (
+            {"username": "bob", "password": "long enough", "disabled": True},
+            400,
+            "option_unknown",
+            "disabled",
+        ),
+        (
+            {"username": "bob", "password": "long enough", "role": "root"},
+            400,
+            "option_invalid",
+            "role",
+        ),
+        (
+            {"username": "bob", "password": "long enough", "role": None},
+            400,
+            "option_invalid",
+            "role",
+        ),
+        (
+            {"username": "bob", "password": "long enough", "detectors": "face"},
+            400,
+            "option_invalid",
+            "list",
+        ),
+        (
+            {"username": "bob", "password": "long enough", "detectors": [1]},
+            400,
+            "option_invalid",
+            "list",
+        ),
+        (
+            {"username": "bob", "password": "long enough", "detectors": ["faec"]},
             400,
             "option_invalid",
             "faec",
         ),
-        ({"username": "b", "password": "x", "requests_per_day": -1}, 400, "option_invalid", "-1"),
-        ({"username": "b", "password": "x", "requests_per_day": 1.5}, 400, "option_invalid", "1.5"),
         (
-            {"username": "b", "password": "x", "requests_per_day": True},
+            {"username": "b", "password": "long enough", "requests_per_day": -1},
+            400,
+            "option_invalid",
+            "-1",
+        ),
+        (
+            {"username": "b", "password": "long enough", "requests_per_day": 1.5},
+            400,
+            "option_invalid",
+            "1.5",
+        ),
+        (
+            {"username": "b", "password": "long enough", "requests_per_day": True},
             400,
             "option_invalid",
             "True",
         ),
         (
-            {"username": "b", "password": "x", "megapixels_per_day": 10**10},
+            {"username": "b", "password": "long enough", "megapixels_per_day": 10**10},
             400,
             "option_invalid",
             "0",
@@ -171,14 +212,14 @@ def test_several_things_change_at_once_and_the_rest_stays(
 def test_nothing_changes_if_one_thing_cannot(
     client: FlaskClient, admin: Headers, bob: User, services: Services
 ) -> None:
-    for wrong in ({"detectors": ["no"]}, {"password": "x" * 99}, {"disabled": "yes"}):
+    for wrong in ({"detectors": ["no"]}, {"password": "seven77"}, {"disabled": "yes"}):
         answer = client.patch(f"{USERS}/bob", json={"role": "admin", **wrong}, headers=admin)
         assert answer.status_code == 400
     problem_of(client.patch(f"{USERS}/bob", json={}, headers=admin), 400, "field_missing")
     assert services.users.get("bob") == bob
 
 
-@pytest.mark.parametrize("change", [{"password": "new"}, {"disabled": True}], ids=str)
+@pytest.mark.parametrize("change", [{"password": "a new one"}, {"disabled": True}], ids=str)
 def test_a_new_password_and_closing_an_account_end_its_tokens_at_once(
     client: FlaskClient, admin: Headers, bob: User, login: Login, change: dict[str, object]
 ) -> None:

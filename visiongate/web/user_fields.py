@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 from visiongate.errors import FieldMissing, OptionInvalid, OptionUnknown
+from visiongate.passwords import MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARACTERS
 from visiongate.quotas import MAX_QUOTA
 from visiongate.usernames import MAX_USERNAME_LENGTH
 from visiongate.users import Changes
@@ -79,9 +80,10 @@ def field_schemas(names: Sequence[str], detectors: Sequence[str]) -> dict[str, A
         },
         "password": {
             "type": "string",
-            "minLength": 1,
-            "maxLength": 72,
-            "description": "At most 72 bytes in UTF-8.",
+            "minLength": MIN_PASSWORD_CHARACTERS,
+            "maxLength": MAX_PASSWORD_BYTES,
+            "description": f"At least {MIN_PASSWORD_CHARACTERS} characters, at most "
+            f"{MAX_PASSWORD_BYTES} bytes in UTF-8.",
         },
         "disabled": {"type": "boolean", "description": "Either way, the account's tokens end."},
         "role": {"type": "string", "enum": list(_ROLES)},
