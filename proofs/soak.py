@@ -24,6 +24,12 @@ __all__ = ["Sample", "judge", "prove", "sample"]
 _CLIENTS = 32
 _GROWTH, _SHORT_GROWTH = 0.03, 0.25
 """What is promised after a minute; within some seconds, pools and caches still fill."""
+_SETTINGS = {
+    "LOG_LEVEL": "error",
+    "RETENTION_MAX_BYTES": "20000000",
+    # On a slow machine so many clients wait for long; refusals are another proof.
+    "DEADLINE_MS": "600000",
+}
 _FEW = 4
 """Descriptors and threads that may be on their way at the moment of looking."""
 
@@ -45,7 +51,7 @@ def prove(report: Report, folder: Path, scale: Scale) -> None:
     every = max(0.5, seconds / 360)
     samples = []
     with (
-        running(folder, LOG_LEVEL="error", RETENTION_MAX_BYTES="20000000") as gateway,
+        running(folder, **_SETTINGS) as gateway,
         offering(_requests(gateway), clients=_CLIENTS, seconds=seconds) as future,
     ):
         begun = time.monotonic()

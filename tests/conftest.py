@@ -13,11 +13,19 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 _ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("VG_TEST_SHARED", _ROOT.parent / "shared"))
 
 NO_SKIPS = os.environ.get("VG_TEST_NO_SKIPS", "") not in ("", "0")
+
+# The same examples in every run, each for as long as it takes: a change is to blame for what
+# fails, never chance or a busy machine. `--hypothesis-profile=default` looks at new ones.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 _Result = TypeVar("_Result", pytest.TestReport, pytest.CollectReport)
 

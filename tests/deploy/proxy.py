@@ -12,7 +12,7 @@ from pathlib import Path
 import requests
 from requests.adapters import HTTPAdapter
 
-from tests.deploy.ports import wait_for
+from tests.deploy.ports import unused_ports, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGURATION = ROOT / "deploy" / "nginx"
@@ -32,15 +32,6 @@ http {{
     include {folder}/conf.d/*.conf;
 }}
 """
-
-
-def unused_ports(count: int) -> list[int]:
-    """Return ports of 127.0.0.1 on which nobody listens."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 class From(HTTPAdapter):

@@ -15,8 +15,7 @@ import pytest
 import requests
 
 from tests.deploy.image import ROOT, Image, instructions
-from tests.deploy.ports import wait_for
-from tests.deploy.proxy import unused_ports
+from tests.deploy.ports import unused_ports, wait_for
 from tests.examples.moving_face import photograph
 
 HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which(

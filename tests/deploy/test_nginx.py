@@ -18,7 +18,8 @@ import requests
 from PIL import Image
 
 from tests.deploy.conftest import PER_ADDRESS
-from tests.deploy.proxy import CONFIGURATION, NGINX, Proxy, unused_ports
+from tests.deploy.ports import unused_ports
+from tests.deploy.proxy import CONFIGURATION, NGINX, Proxy
 from tests.examples.moving_face import photograph
 from tests.examples.real_gateway import RealGateway
 from visiongate.errors import VisiongateError, all_errors
@@ -228,7 +229,7 @@ def test_metrics_stay_inside(proxy: Proxy, session: requests.Session, behind: Re
 
 def test_floods_of_logins_end_at_the_proxy(proxy: Proxy) -> None:
     with proxy.session("127.0.0.9") as session:
-        answers = [session.get(f"{proxy.address}/api/v1/login") for _ in range(30)]
+        answers = [session.get(f"{proxy.address}/api/v1/login") for _ in range(60)]
     refused = [answer for answer in answers if answer.status_code == 429]
     assert refused
     assert {answer.status_code for answer in answers} == {405, 429}

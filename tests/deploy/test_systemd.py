@@ -16,7 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter, Retry
 
 from tests.deploy.image import ROOT
-from tests.deploy.proxy import unused_ports
+from tests.deploy.ports import unused_ports
 from visiongate.settings import PREFIX, Settings
 
 UNIT = ROOT / "deploy" / "visiongate.service"

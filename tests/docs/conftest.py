@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.deploy.proxy import unused_ports
+from tests.deploy.ports import unused_ports
 from tests.docs.adaptations import PASSWORD, USER, adapt
 from tests.docs.commands import blocks, make_shims
 from tests.docs.reader import Served, environment, lay_out

@@ -15,8 +15,11 @@ from tests.examples.real_gateway import RealGateway
 
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealGateway]:
-    """A gateway that answers; its access tokens live for two seconds."""
-    gateway = RealGateway(tmp_path_factory.mktemp("real") / "gateway", ACCESS_TOKEN_SECONDS="2")
+    """A gateway that answers; its access tokens live for five seconds.
+
+    Short, so that clients outlive them; long, so that a busy machine uses a new one in time.
+    """
+    gateway = RealGateway(tmp_path_factory.mktemp("real") / "gateway", ACCESS_TOKEN_SECONDS="5")
     try:
         gateway.start()
         yield gateway

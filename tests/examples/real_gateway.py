@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,9 +12,10 @@ from pathlib import Path
 
 import requests
 
+from tests.deploy.ports import START_SECONDS, unused_ports
+
 ROOT = Path(__file__).resolve().parents[2]
 USER, PASSWORD = "ann", "correct horse battery staple"
-START_SECONDS = 60.0
 
 
 class RealGateway:
@@ -26,9 +26,7 @@ class RealGateway:
 
     def __init__(self, folder: Path, **settings: str | None) -> None:
         folder.mkdir()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        (port,) = unused_ports(1)
         self.address = f"http://127.0.0.1:{port}"
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None

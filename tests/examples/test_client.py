@@ -107,7 +107,7 @@ def test_a_picture_is_kept_only_when_that_is_asked_for(
 
 def test_a_token_that_has_expired_is_renewed(client: VisiongateClient, session: Recording) -> None:
     client.login()  # by the client's clock, which stands still, the token never expires
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while "refresh" not in session.routes and time.monotonic() < end:
         assert client.detectors()
         threading.Event().wait(0.05)
@@ -245,12 +245,12 @@ def test_the_gateway_says_how_long_to_wait(answer: Answer) -> None:
 
 
 def test_it_may_say_so_as_a_date() -> None:
-    moment = datetime.now(timezone.utc) + timedelta(seconds=20)
+    moment = datetime.now(timezone.utc) + timedelta(seconds=55)
     scene = Scene(
         LOGIN, problem(503, "overloaded", Retry_After=format_datetime(moment, usegmt=True)), FINE
     )
     scene.ask()
-    assert 15 < scene.pauses[0] <= 20
+    assert 20 < scene.pauses[0] <= 55
 
 
 def test_pauses_grow_to_a_limit_and_patience_ends() -> None:

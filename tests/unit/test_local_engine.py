@@ -22,7 +22,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + FAR
     while not condition():
         assert time.monotonic() < limit, "condition never came true"
         threading.Event().wait(0.001)
