@@ -85,6 +85,16 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
         with suppress(OSError):
             client.sendall(plain_answer(error))
 
+    def handle(self, conn: Connection) -> Any:
+        """Have a request answered, and send the answer's head and body together. In a thread."""
+        conn.sock.sends_together = True
+        try:
+            return super().handle(conn)
+        finally:
+            conn.sock.sends_together = False
+            with suppress(OSError):  # the loop will meet it, too
+                conn.sock.send_rest()
+
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         """Tell whether another request may follow; never wait for the rest of this one."""
         if conn.arrival is None or conn.arrival.is_cut:

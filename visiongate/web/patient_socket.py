@@ -6,6 +6,7 @@ import select
 import socket
 import time
 from collections import deque
+from itertools import islice
 from typing import Any
 
 __all__ = ["PatientSocket"]
@@ -14,6 +15,10 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MOST_UNSENT = 64_000_000
 """Bytes of an answer that wait for the client; more than any answer has."""
 _READ_SECONDS = 1.0
+_MOST_GATHERED = 65_536
+"""Bytes of an answer that wait for what else there is of it."""
+_PIECES = 64
+"""Pieces that are sent at once; systems allow a thousand or so."""
 
 
 class PatientSocket(socket.socket):
@@ -27,6 +32,8 @@ class PatientSocket(socket.socket):
         self.has_continued = False
         self.came_at = 0.0
         """When its request had come whole, by ``time.monotonic``."""
+        self.sends_together = False
+        """Whether what is sent waits, to a degree, for ``send_rest``: a head for its body."""
         self._unsent: deque[memoryview] = deque()
         self._deadline = 0.0
 
@@ -79,19 +86,20 @@ class PatientSocket(socket.socket):
         if len(data) + self.unsent_bytes > _MOST_UNSENT:
             raise ConnectionResetError("the client does not take its answer")
         self._unsent.append(memoryview(data))
-        self.send_rest()
+        if not self.sends_together or self.unsent_bytes > _MOST_GATHERED:
+            self.send_rest()
 
     def send_rest(self) -> None:
         """Send on. Raises: OSError: the client is gone."""
         while self._unsent:
             try:
-                sent = super().send(self._unsent[0])
+                sent = self.sendmsg([*islice(self._unsent, _PIECES)])
             except BlockingIOError:
                 return
-            if sent < len(self._unsent[0]):
+            while self._unsent and sent >= len(self._unsent[0]):
+                sent -= len(self._unsent.popleft())
+            if sent:
                 self._unsent[0] = self._unsent[0][sent:]
-            else:
-                self._unsent.popleft()
 
 
 def _can_read(wire: socket.socket, seconds: float) -> bool:
