@@ -31,6 +31,10 @@ _M_ARENA_MAX, _ARENAS = -8, 4
 _M_TRIM_THRESHOLD, _MOST_KEPT = -1, 16_000_000
 _M_MMAP_THRESHOLD, _MOST_REUSED = -3, 16_000_000
 _BODY_OVERHEAD = 2_000_000
+_TURN_SECONDS = 0.0005
+"""How long a thread may keep Python from the others. The loop that takes requests in waits for such
+a turn after each read and write; with Python's own 5 ms, those who are refused hold up those who
+are not. Measured, it takes no more processor."""
 _SPARE_THREADS = 14
 """Threads beyond those that compute or wait, so that health checks and logins get through."""
 
@@ -66,6 +70,7 @@ def main() -> int:
         print(f"visiongate: {error.detail}", file=sys.stderr)
         return 1
     _tune_memory()
+    sys.setswitchinterval(_TURN_SECONDS)
     if sys.platform == "win32":
         return _serve_waitress(settings)
     return _serve_gunicorn(settings)

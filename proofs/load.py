@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
-import socket
-import threading
+import selectors
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +16,14 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from bench.client import Request, Response, call
+from bench.client import Request, Response
+from proofs.wires import Wire
 
 __all__ = ["Wave", "offer", "offering", "percentile"]
 
-_IDLE_SECONDS = 5.0
-"""A connection that was idle for longer is made anew: the gateway closes it after 15."""
+_LOOK_SECONDS = 0.5
+_PATIENCE_SECONDS = 60.0
+"""An answer that has not come by then is a ``TimeoutError``."""
 
 
 @dataclass
@@ -73,45 +74,46 @@ def offer(
     """Send the requests in turn at ``rate`` a second, or as fast as they are answered.
 
     ``check`` is given the number of the request and its answer; what it does not accept counts
-    as ``wrong``. What a client cannot send in time, since all wait for answers, is sent late.
+    as ``wrong``. What no client is free for in time, since all wait for answers, is sent late. An
+    answer's time counts from the moment at which its request was offered.
     """
-    wave, lock = Wave(), threading.Lock()
-    numbers = iter(range(total if total is not None else 10**12))
-    begun = time.monotonic()
+    wave, begun = Wave(), time.monotonic()
+    looked = begun
+    end, most, sent = begun + seconds, total if total is not None else 10**12, 0
+    poller = selectors.DefaultSelector()
 
-    def client() -> None:
-        wire: _Wire | None = None
-        while True:
-            with lock:
-                number = next(numbers, None)
-            due = begun + (number or 0) / rate if rate else 0.0
-            if number is None or max(due, time.monotonic()) >= begun + seconds:
-                break
-            time.sleep(max(0.0, due - time.monotonic()))
-            which = number % len(requests)
-            sent = time.monotonic()
-            try:
-                wire = wire or _Wire(requests[which])
-                answer = wire.ask(requests[which])
-                status = str(answer.status)
-                if check is not None and not check(which, answer):
-                    status = "wrong"
-            except (OSError, ValueError, IndexError) as error:
-                status, wire = type(error).__name__, None
-            came = time.monotonic()
-            with lock:
-                wave.statuses[status] += 1
-                if status == "200":
-                    wave.times.append(came - sent)
-                    wave.moments.append(came)
-        if wire is not None:
-            wire.close()
+    def done(wire: Wire, what: Response | Exception, took: float) -> None:
+        idle.append(wire)
+        status = type(what).__name__ if isinstance(what, Exception) else str(what.status)
+        if check is not None and isinstance(what, Response) and not check(wire.which, what):
+            status = "wrong"
+        wave.statuses[status] += 1
+        if status == "200":
+            wave.times.append(took)
+            wave.moments.append(time.monotonic())
 
-    threads = [threading.Thread(target=client) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    wires = [Wire(poller, done) for _ in range(clients)]
+    idle = list(wires)  # last in, first out: no more connections than it takes
+    while True:
+        now = time.monotonic()
+        due = most if rate is None else min(most, math.floor((now - begun) * rate) + 1)
+        while idle and sent < due and now < end:
+            which = sent % len(requests)
+            sent += 1
+            idle.pop().ask(requests[which], which)
+            now = time.monotonic()
+        is_over = now >= end or sent >= most
+        if is_over and len(idle) == clients:
+            break
+        wait = end - now if rate is None or not idle else begun + sent / rate - now
+        for key, events in poller.select(_LOOK_SECONDS if is_over else max(0.0, min(1.0, wait))):
+            key.data.go_on(events)
+        if now > looked + _LOOK_SECONDS:
+            looked = now
+            for wire in wires:
+                wire.give_up(_PATIENCE_SECONDS)
+    for wire in wires:
+        wire.close()
     wave.seconds = time.monotonic() - begun
     return wave
 
@@ -129,27 +131,3 @@ def offering(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         yield pool.submit(offer, requests, clients=clients, seconds=seconds, rate=rate, total=total)
-
-
-class _Wire:
-    """A connection that is kept while it is in use."""
-
-    def __init__(self, to: Request) -> None:
-        self._to = to
-        self._open()
-
-    def _open(self) -> None:
-        self._socket = socket.create_connection((self._to.host, self._to.port), timeout=60)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._used = time.monotonic()
-
-    def ask(self, request: Request) -> Response:
-        if time.monotonic() - self._used > _IDLE_SECONDS:
-            self.close()
-            self._open()
-        answer = call(request, self._socket)
-        self._used = time.monotonic()
-        return answer
-
-    def close(self) -> None:
-        self._socket.close()

@@ -9,6 +9,7 @@ import selectors
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -35,6 +36,7 @@ class Server:
         self.go = threading.Event()
         self.began = threading.Semaphore(0)
         self.bodies: list[bytes] = []
+        self.environs: list[dict[str, Any]] = []
         self.counted: list[tuple[str, str]] = []
         self.door = Door(
             most,
@@ -60,6 +62,7 @@ class Server:
         self.began.release()
         body = environ["wsgi.input"].read()
         self.bodies.append(body)
+        self.environs.append(environ)
         if environ["PATH_INFO"].startswith("/api/v1/detect"):
             assert self.go.wait(SECONDS)
         start("200 OK", [("Content-Length", "2")])
@@ -243,6 +246,24 @@ def test_who_waited_too_long_for_a_thread_is_told(serve: Serve) -> None:
     assert headers["connection"] == "close"
     assert client.is_closed()
     assert server.bodies == []
+
+
+def test_the_application_can_tell_when_a_request_had_come_whole(serve: Serve) -> None:
+    from visiongate.web.patient_socket import came_whole_at
+
+    server = serve(2)
+    begun = time.monotonic()
+    server.go.set()
+    client = server.ask(post(b"1"))
+    assert client.answer()[0] == 200
+    answered = time.monotonic()
+    client.wire.sendall(post(b"2"))
+    assert client.answer()[0] == 200
+    first, second = (came_whole_at(environ) for environ in server.environs)
+    assert begun <= first <= second
+    # Its socket tells of the last one; at that time the thread asks.
+    assert second >= answered
+    assert came_whole_at({}) >= second
 
 
 def test_many_connections_are_taken_in_at_once_and_idle_ones_make_room(serve: Serve) -> None:

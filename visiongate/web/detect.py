@@ -30,6 +30,7 @@ from visiongate.web.options import (
     read_deadline,
     read_options,
 )
+from visiongate.web.patient_socket import came_whole_at
 from visiongate.web.several import answer_each
 from visiongate.web.sources import Sources, read_sources
 
@@ -60,7 +61,8 @@ class _Detect(Resource):  # type: ignore[misc]
 
     def _read(self, allowed: Collection[str]) -> tuple[Sources, DetectOptions, float | None]:
         services = current_services()
-        deadline = read_deadline(request, services.settings.deadline_ms, time.monotonic())
+        came_at = came_whole_at(request.environ)
+        deadline = read_deadline(request, services.settings.deadline_ms, came_at)
         sources = read_sources(services, deadline)
         in_query = (one for one in request.args.items(multi=True) if one[0] != "url")
         return sources, read_options(chain(in_query, sources.members), allowed), deadline

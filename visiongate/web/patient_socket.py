@@ -9,7 +9,7 @@ from collections import deque
 from itertools import islice
 from typing import Any
 
-__all__ = ["PatientSocket"]
+__all__ = ["PatientSocket", "came_whole_at"]
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MOST_UNSENT = 64_000_000
@@ -100,6 +100,14 @@ class PatientSocket(socket.socket):
                 sent -= len(self._unsent.popleft())
             if sent:
                 self._unsent[0] = self._unsent[0][sent:]
+
+
+def came_whole_at(environ: Mapping[str, Any]) -> float:
+    """Return when a request had come whole, by ``time.monotonic``; now, if its server cannot tell.
+
+    What it waited for a thread counts like any other waiting.
+    """
+    return getattr(environ.get("gunicorn.socket"), "came_at", 0.0) or time.monotonic()
 
 
 def _can_read(wire: socket.socket, seconds: float) -> bool:

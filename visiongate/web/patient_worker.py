@@ -131,6 +131,8 @@ class PatientWorker(LeavingWorker):
                 self._close(conn)
                 return
             self._note(conn, data)
+            if len(data) < PIECE:
+                return  # that was all, most likely: asking costs more than being told again
 
     def _note(self, conn: Connection, data: bytes) -> None:
         arrival = conn.arrival
