@@ -6,6 +6,7 @@ import select
 import socket
 import time
 from collections import deque
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
