@@ -96,10 +96,10 @@ def _png() -> bytes:
 
 
 def _png_bomb() -> bytes:
-    """Return 400 megapixels, whole and right, in 0.4 MB."""
+    """Return 400 megapixels, whole and right, in 2 MB."""
     side = 20_000
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    packed = zlib.compressobj(9)
+    packed = zlib.compressobj(1)
     content = b"".join(packed.compress(bytes(side + 1)) for _ in range(side)) + packed.flush()
     return (
         _saved("PNG")[:8]
@@ -161,27 +161,27 @@ def files(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("kind", ["image/png", "text/html", "application/javascript", ""])
 @pytest.mark.parametrize("name", BOTH)
-def test_what_is_two_things_is_the_picture_alone(name: str, kind: str, house: House) -> None:
+def test_what_is_two_things_is_the_picture_alone(name: str, house: House) -> None:
     data, media_type = BOTH[name]
     headers = bearer(house.login("intruder")["access_token"])
-    form = {"file": (io.BytesIO(data), "a.html", kind)}
-    answer = house.client.post(PATH, data=form, headers=headers)
-    assert answer.status_code == 200, answer.text
-    given = house.client.get(f"/api/v1/images/{answer.headers['X-Picture-Id']}", headers=headers)
-    # As it came: the sender's own. But nothing may take it for a page, run or frame it.
-    assert given.data == data
-    assert given.content_type == media_type
-    assert given.headers["X-Content-Type-Options"] == "nosniff"
-    assert given.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
-    assert re.fullmatch(
-        r'inline; filename="[0-9a-f-]+\.[a-z]+"', given.headers["Content-Disposition"]
-    )
-    drawn = house.client.get(f"{given.request.path}?annotated=true", headers=headers)
-    assert drawn.content_type == "image/jpeg"
-    for payload in (PAGE, SCRIPT, PROGRAM, b"evil.sh"):
-        assert payload not in drawn.data
+    for kind in ("image/png", "text/html", "application/javascript"):
+        form = {"file": (io.BytesIO(data), "a.html", kind)}
+        answer = house.client.post(PATH, data=form, headers=headers)
+        assert answer.status_code == 200, answer.text
+        path = f"/api/v1/images/{answer.headers['X-Picture-Id']}"
+        given = house.client.get(path, headers=headers)
+        # As it came: the sender's own. But nothing may take it for a page, run or frame it.
+        assert given.data == data
+        assert given.content_type == media_type
+        assert given.headers["X-Content-Type-Options"] == "nosniff"
+        assert given.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+        name_given = given.headers["Content-Disposition"]
+        assert re.fullmatch(r'inline; filename="[0-9a-f-]+\.[a-z]+"', name_given)
+        drawn = house.client.get(f"{path}?annotated=true", headers=headers)
+        assert drawn.content_type == "image/jpeg"
+        for payload in (PAGE, SCRIPT, PROGRAM, b"evil.sh"):
+            assert payload not in drawn.data
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -206,26 +206,26 @@ def test_a_size_that_is_too_large_is_told_before_any_pixel(name: str, house: Hou
     assert most < 5_000_000 + 4 * len(data)
 
 
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_a_name_leads_nowhere(name: str, house: House) -> None:
-    before = files(house.folder)
+def test_a_name_leads_nowhere(house: House) -> None:
     headers = bearer(house.login("intruder")["access_token"])
-    answer = house.client.post(PATH, data={"file": (io.BytesIO(picture()), name)}, headers=headers)
-    assert answer.status_code in (200, 400), answer.text
-    new = {one for one in files(house.folder) - before if not one.startswith("data/")}
-    assert answer.status_code == 400 or any("original.png" in one for one in new)
-    assert all(KEPT.fullmatch(one) for one in new)
+    for name in NAMES:
+        before = files(house.folder)
+        form = {"file": (io.BytesIO(picture()), name)}
+        answer = house.client.post(PATH, data=form, headers=headers)
+        assert answer.status_code == 200, (name, answer.text)
+        new = {one for one in files(house.folder) - before if not one.startswith("data/")}
+        assert any(one.endswith("/original.png") for one in new), name
+        assert all(KEPT.fullmatch(one) for one in new), (name, new)
 
 
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
-def test_an_id_leads_nowhere(name: str, house: House) -> None:
+def test_an_id_leads_nowhere(house: House) -> None:
     headers = bearer(house.login("intruder")["access_token"])
     house.keep("victim")
     before = files(house.folder)
-    for method in ("GET", "DELETE"):
-        answer = house.client.open(
-            "/api/v1/images/" + name.replace("%", "%25"), method=method, headers=headers
-        )
-        assert answer.status_code in (301, 308, 404, 405), answer.text
-        assert house.services.keys.signing().secret not in answer.text
+    for name in NAMES:
+        path = "/api/v1/images/" + name.replace("%", "%25")
+        for method in ("GET", "DELETE"):
+            answer = house.client.open(path, method=method, headers=headers)
+            assert answer.status_code in (301, 308, 404, 405), (name, answer.text)
+            assert house.services.keys.signing().secret not in answer.text
     assert files(house.folder) == before
