@@ -205,7 +205,15 @@ class Quotas:
         what = "pictures" if which == "requests" else "megapixels"
         return QuotaExceeded(
             f"You may send {limit} {what} a day; {now} are used{this}. The count begins anew at "
-            f"midnight UTC, in {seconds} s. An admin can raise it.",
+            f"midnight UTC, in {_in_words(seconds)}. An admin can raise it.",
             retry_after=seconds,
             extra=extra,
         )
+
+
+def _in_words(seconds: int) -> str:
+    """Return how long that is, no shorter: in minutes and hours where it is long."""
+    if seconds <= 60:
+        return f"{seconds} s"
+    hours, minutes = divmod(math.ceil(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

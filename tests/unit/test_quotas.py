@@ -105,6 +105,20 @@ def test_waiting_helps_until_midnight(quotas: Quotas, clock: Clock) -> None:
     assert used(quotas) == (1, 0.25)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(1, "1 s"), (60, "60 s"), (61, "2 min"), (3541, "1 h 0 min"), (18_720, "5 h 12 min")],
+)
+def test_how_long_that_is_reads_well(
+    quotas: Quotas, clock: Clock, seconds: int, words: str
+) -> None:
+    clock.now = NOON + DAY_SECONDS / 2 - seconds
+    for _ in range(2):
+        send(quotas)
+    with pytest.raises(QuotaExceeded, match=f"at midnight UTC, in {words}. An admin"):
+        send(quotas)
+
+
 def test_a_clock_that_steps_back_over_midnight_counts_on(quotas: Quotas, clock: Clock) -> None:
     clock.now = 20_001 * DAY_SECONDS + 5
     for _ in range(2):

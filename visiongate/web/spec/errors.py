@@ -136,7 +136,7 @@ _DETAILS: Mapping[type[VisiongateError], str] = {
     errors.TooManyRequests: "Too many login attempts for this user (10 per 1 minute). Try again "
     "in 42 s.",
     errors.QuotaExceeded: "You may send 1000 pictures a day; 1000 are used. The count begins anew "
-    "at midnight UTC, in 3600 s. An admin can raise it.",
+    "at midnight UTC, in 5 h 12 min. An admin can raise it.",
     errors.NotBuilt: "There is no detector 'gender' in this installation yet; ask without "
     "gender=true.",
     errors.UrlUnreachable: "The server at the address cannot be connected to.",
