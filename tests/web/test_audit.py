@@ -133,11 +133,11 @@ def test_refusals_are_recorded_with_code_route_and_user(
     assert [(one["reason"], one["user"], one["detail"]) for one in refused] == [
         ("token_missing", None, {"method": "GET", "route": "/api/v1/me"}),
         ("token_invalid", None, {"method": "GET", "route": "/api/v1/me"}),
-        ("forbidden", "anna", {"method": "GET", "route": "/api/v1/users/<string:name>"}),
+        ("forbidden", "anna", {"method": "GET", "route": "/api/v1/users/{name}"}),
         (
             "detector_forbidden",
             "anna",
-            {"method": "POST", "route": "/api/v1/detect/<string:name>"},
+            {"method": "POST", "route": "/api/v1/detect/{name}"},
         ),
     ], "the second token_invalid of this minute is counted"
     assert {one["outcome"] for one in refused} == {"refused"}

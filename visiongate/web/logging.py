@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import MutableMapping
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
@@ -24,7 +25,16 @@ from structlog.typing import Processor
 if TYPE_CHECKING:
     from visiongate.services import Services
 
-__all__ = ["UNMATCHED", "configure", "gunicorn_logger", "init_app", "note", "route", "sane_id"]
+__all__ = [
+    "UNMATCHED",
+    "configure",
+    "gunicorn_logger",
+    "init_app",
+    "note",
+    "route",
+    "sane_id",
+    "template",
+]
 
 UNMATCHED = "unmatched"
 """The route of requests to paths that no route has."""
@@ -35,6 +45,7 @@ else:  # it takes no parameter before Python 3.11
     _StreamHandler = logging.StreamHandler
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_=-]+\.[A-Za-z0-9_=-]+(\.[A-Za-z0-9_=-]*)?")
 _SERVERS = ("gunicorn.error", "gunicorn.access", "waitress", "werkzeug")
 
@@ -146,9 +157,15 @@ def sane_id(given: str) -> str | None:
 
 
 def route() -> str:
-    """Return the template of the current route (``/api/v1/detect/<name>``), never the raw path."""
+    """Return the template of the current route (``/api/v1/detect/{name}``), never the raw path."""
     rule = request.url_rule
-    return rule.rule if rule is not None else UNMATCHED
+    return template(rule.rule) if rule is not None else UNMATCHED
+
+
+@cache
+def template(rule: str) -> str:
+    """Return one of Flask's rules as the specification writes it."""
+    return _VARIABLE.sub(r"{\1}", rule)
 
 
 def _begin() -> None:

@@ -234,8 +234,9 @@ def count_problem(code: str) -> None:
 
 
 def count_turned_away(app: Flask, route: str, error: VisiongateError) -> None:
-    """Count a request that was refused before the application saw it."""
+    """Count a request that was refused before the application saw it, by its route's rule."""
     metrics = metrics_of(app)
+    route = web_logging.template(route)
     metrics.requests.labels("POST", route, error.status).inc()
     metrics.errors.labels(error.code).inc()
 
