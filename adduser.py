@@ -180,11 +180,11 @@ def _act(users: Users, options: argparse.Namespace) -> None:
     if action == "add":
         _add(users, name, options)
         return
-    users.get(name)  # an unknown user is told before a password is asked for
     if action == "remove":
         pictures = users.remove(name, force=options.force)
         _say(f"User {name!r} is removed{f', and {pictures} kept pictures' if pictures else ''}.")
         return
+    users.get(name)  # an unknown user is told before a password is asked for
     if action == "passwd":
         users.set_password(name, _password(options))
         _say(f"The password of {name!r} is changed; tokens given out before have ended.")

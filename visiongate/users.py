@@ -18,6 +18,7 @@ from visiongate.contracts import UserStore
 from visiongate.errors import (
     CredentialsWrong,
     LastAdmin,
+    StoreUnavailable,
     Unavailable,
     UserExists,
     UserNotFound,
@@ -160,19 +161,33 @@ class Users:
     def remove(self, username: str, *, force: bool = False) -> int:
         """Remove the account and its kept pictures; return how many of these there were.
 
-        Its tokens, and its pictures, are of no later account of the same name.
+        Its tokens, and its pictures, are of no later account of the same name. Of an account that
+        is gone already, pictures may be left that could not be deleted then: now they are.
 
         Raises:
             LastAdmin: as ``change`` does.
+            StoreUnavailable: also where the account is removed, but not all of its pictures; the
+                message says so.
         """
 
         def allow(user: User) -> None:
             if _administers(user) and not force:
                 self._check_other_admin(user)
 
-        with self._recorded(EventName.USER_REMOVED, username, {}):
-            self._store.remove(_key(username), allow)
-        return self._forget(_key(username))
+        try:
+            with self._recorded(EventName.USER_REMOVED, username, {}):
+                self._store.remove(_key(username), allow)
+        except UserNotFound:
+            if left := self._forget(_key(username)):
+                return left
+            raise
+        try:
+            return self._forget(_key(username))
+        except StoreUnavailable as error:
+            raise StoreUnavailable(
+                f"The user {username!r} is removed, but kept pictures of theirs are left: "
+                f"{error.detail} Remove {username!r} once more when that is mended."
+            ) from error
 
     def get(self, username: str) -> User:
         return self._store.get(_key(username))

@@ -352,9 +352,31 @@ def test_with_an_account_goes_what_is_kept_of_it(store: MemoryUserStore) -> None
 
     users = Users(store, bcrypt_rounds=4, forget=forget)
     users.create("ren\u00e9", "the secret")
-    with pytest.raises(UserNotFound):
-        users.remove("nobody")
-    assert forgotten == []
     assert users.remove("rene\u0301") == 3
     assert forgotten == ["ren\u00e9"]
+    users.close()
+
+
+def test_pictures_that_could_not_be_deleted_are_told_and_deleted_the_next_time(
+    store: MemoryUserStore,
+) -> None:
+    outcomes: list[object] = [StoreUnavailable("The disk refuses."), 2, 0]
+
+    def forget(username: str) -> int:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, StoreUnavailable):
+            raise outcome
+        assert isinstance(outcome, int)
+        return outcome
+
+    users = Users(store, bcrypt_rounds=4, forget=forget)
+    users.create("ann", "the secret")
+    with pytest.raises(
+        StoreUnavailable, match=r"'ann' is removed, but.*The disk refuses.*once more"
+    ):
+        users.remove("ann")
+    assert users.list() == []
+    assert users.remove("ann") == 2
+    with pytest.raises(UserNotFound):
+        users.remove("ann")
     users.close()
