@@ -98,9 +98,12 @@ def _keys_damaged(report: Report, gateway: Gateway) -> None:
     path = gateway.folder / "data" / "keys.json"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    status, _ = detect(gateway)
-    report.holds("keys damaged while running: nobody gets in", status >= 500)
-    report.holds("keys damaged: the log names the file", "keys.json" in gateway.log.read_text())
+    status, answer = detect(gateway)
+    told = status, answer.get("code")
+    report.holds(
+        "keys damaged while running: nobody gets in", told, expected=(503, "store_unavailable")
+    )
+    report.holds("keys damaged: the way back is named", "delete it" in answer.get("detail", ""))
     path.write_bytes(whole)
 
 

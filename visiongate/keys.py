@@ -18,7 +18,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from visiongate.errors import ConfigurationError, VisiongateError
+from visiongate.errors import ConfigurationError, StoreUnavailable, VisiongateError
 from visiongate.files import FileView, explain, locked, read_stamped, write_private
 
 __all__ = ["Key", "KeyRing", "read_keys"]
@@ -47,7 +47,7 @@ class KeyRing:
     """The keys in a JSON file of mode 0600, of which one signs and those before it verify.
 
     The file is made at the first question, by exactly one of the processes that ask, and read
-    again whenever it has changed. Every method raises ConfigurationError if it cannot be used.
+    again whenever it has changed. Every method raises StoreUnavailable if it cannot be used.
     ``clock`` gives Unix seconds.
     """
 
@@ -93,7 +93,7 @@ class KeyRing:
                 new = _new_key(now)
                 self._write([*keys, new])
         except OSError as error:
-            raise ConfigurationError(explain(error, self._path)) from error
+            raise StoreUnavailable(explain(error, self._path)) from error
         return new
 
     def _ring(self) -> _Ring:
@@ -106,9 +106,9 @@ class KeyRing:
                         self._write([_new_key(self._clock())])
                 ring = self._view.get()
         except OSError as error:
-            raise ConfigurationError(explain(error, self._path)) from error
+            raise StoreUnavailable(explain(error, self._path)) from error
         if ring is None:
-            raise ConfigurationError(f"{self._path} was removed while it was being made.")
+            raise StoreUnavailable(f"{self._path} was removed while it was being made.")
         return ring
 
     def _write(self, keys: Sequence[Key]) -> None:
@@ -124,7 +124,10 @@ class KeyRing:
         if content is None:
             return None
         self._make_private()
-        keys = read_keys(content, self._path)
+        try:
+            keys = read_keys(content, self._path)
+        except ConfigurationError as error:
+            raise StoreUnavailable(error.detail) from error
         signing = next(key for key in keys if key.until is None)
         return _Ring({key.kid: key for key in keys}, signing)
 

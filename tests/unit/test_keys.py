@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from visiongate.errors import ConfigurationError
+from visiongate.errors import StoreUnavailable
 from visiongate.keys import KeyRing, main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -177,7 +177,7 @@ def test_a_damaged_ring_is_refused_and_left_alone(ring: KeyRing, path: Path, con
     ring.signing()
     path.write_text(content)
     for attempt in (ring.signing, lambda: ring.get("a"), lambda: ring.rotate(5), ring.list):
-        with pytest.raises(ConfigurationError, match=r"keys\.json is damaged.*delete it"):
+        with pytest.raises(StoreUnavailable, match=r"keys\.json is damaged.*delete it"):
             attempt()
     assert path.read_text() == content
     path.unlink()
@@ -189,7 +189,7 @@ def test_two_signing_keys_are_refused(ring: KeyRing, path: Path) -> None:
     document = json.loads(path.read_text())
     document["keys"].append(document["keys"][0] | {"kid": "other"})
     path.write_text(json.dumps(document))
-    with pytest.raises(ConfigurationError, match="damaged"):
+    with pytest.raises(StoreUnavailable, match="damaged"):
         ring.signing()
 
 
@@ -212,7 +212,7 @@ def test_a_folder_that_cannot_be_is_explained(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     ring = KeyRing(tmp_path / "file" / "keys.json")
     for attempt in (ring.signing, lambda: ring.rotate(5)):
-        with pytest.raises(ConfigurationError, match=r"keys\.json"):
+        with pytest.raises(StoreUnavailable, match=r"keys\.json"):
             attempt()
 
 
