@@ -143,6 +143,7 @@ class FileView(Generic[T]):
 
     def __init__(self, path: Path, derive: Callable[[bytes | None], T]) -> None:
         self._path = path
+        self._name = os.fspath(path)  # which every request asks for, past Path's detours
         self._derive = derive
         self._seen: tuple[Stamp | None, T] | None = None
         self._refreshing = threading.Lock()
@@ -150,7 +151,7 @@ class FileView(Generic[T]):
     def get(self) -> T:
         """Return the value for the file as it is now. Raises: OSError, and what derive raises."""
         try:
-            stamp: Stamp | None = _stamp(self._path.stat())
+            stamp: Stamp | None = _stamp(os.stat(self._name))  # noqa: PTH116
         except FileNotFoundError:
             stamp = None
         seen = self._seen

@@ -75,8 +75,8 @@ class _Detect(Resource):  # type: ignore[misc]
         deadline: float | None,
         write: Callable[[Report], object],
     ) -> Response:
-        check_findable(current_services().registry, names, options)
         services = current_services()
+        check_findable(services.registry, names, options)
         services.pipeline.check(g.user, names)
         wanted = picture_type(request, options.annotate)
         if sources.several:

@@ -134,8 +134,9 @@ def init_app(app: Flask, services: Services) -> None:
     log = structlog.get_logger("visiongate.request").bind()  # once, not at every line
 
     def finish(response: Response) -> Response:
-        if "begun" in g:
-            response.headers.add("X-Request-ID", g.request_id)
+        request_id = g.get("request_id")
+        if request_id is not None:
+            response.headers.add("X-Request-ID", request_id)
             failed = response.status_code == 500
             if log.is_enabled_for(logging.ERROR if failed else logging.INFO):
                 (log.error if failed else log.info)("request", **_fields(response))
@@ -170,9 +171,10 @@ def template(rule: str) -> str:
 
 def _begin() -> None:
     g.begun = time.perf_counter()
-    g.request_id = sane_id(request.headers.get("X-Request-ID", "")) or _new_id()
+    request_id = sane_id(request.headers.get("X-Request-ID", "")) or _new_id()
+    g.request_id = request_id
     clear_contextvars()
-    bind_contextvars(request_id=g.request_id)
+    bind_contextvars(request_id=request_id)
 
 
 def _new_id() -> str:

@@ -186,10 +186,12 @@ def init_app(app: Flask, services: Services) -> None:
         look_at_the_line()
 
     def count(response: Response) -> Response:
-        if "counted_since" in g:
-            method = request.method if request.method in _METHODS else "other"
+        since = g.get("counted_since")
+        if since is not None:
+            method = request.method
+            method = method if method in _METHODS else "other"
             route = web_logging.route()
-            seconds = time.perf_counter() - g.counted_since
+            seconds = time.perf_counter() - since
             metrics.request_count(method, route, response.status_code).inc()
             metrics.request_duration(method, route).observe(seconds)
             if (code := g.get("problem_code")) is not None:
