@@ -104,7 +104,8 @@ def _judged(entry: Entry, detector: Detector, portrait: Image, seconds: float) -
         "attribute": _problem_of_judgement,
         "classification": _problem_of_judgement,
     }[info.task](detector, portrait)
-    model = detector.model.name if detector.model else "no model"
+    use = detector.model
+    model = f"{use.name} ({use.runtime or 'runtime not stated'})" if use else "no model"
     if problem is None:
         content = _content(detector)
         yield ok(entry.name, f"{model}, loaded in {seconds:.1f} s, {content}.")
