@@ -3,7 +3,8 @@
 As root, the folder is an ext4 of its own in a file, which is made to give up as it does when its
 disk fails (``mount -o remount,abort``): what is open can no longer be written either. Root heeds no
 mode bits, and ``mount -o remount,ro`` is refused while a file is open for writing. Without root,
-the mode bits of files and folders are taken away; then what is open can still be written.
+the mode bits of files and folders are taken away; then what is open can still be written. Root that
+may not mount, as in most containers, can do neither, and the report says so.
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ Add = Callable[[Gateway, str], int]
 def read_only_folder(report: Report, folder: Path, accounts: Accounts, add: Add) -> None:
     """Take writing away, and give it back. ``add`` adds an account and returns its exit status."""
     folder.mkdir()
-    is_mounted = os.geteuid() == 0 and all(map(shutil.which, _TOOLS))
+    is_mounted = os.geteuid() == 0
+    if is_mounted and not _can_mount(folder / "try"):
+        report.note(read_only_by="nothing, so not tried: this is root that may not mount")
+        return
     report.note(read_only_by="ext4 that gave up" if is_mounted else "mode bits (not run as root)")
     with (_mounted if is_mounted else _with_modes)(folder) as disk:
         settings = {**OFTEN, "IMAGES_DIR": str(folder / "data" / "images")}
@@ -152,6 +156,17 @@ def _with_modes(folder: Path) -> Iterator[_Modes]:
         yield modes
     finally:
         modes.mend()
+
+
+def _can_mount(folder: Path) -> bool:
+    if not all(map(shutil.which, _TOOLS)):
+        return False
+    folder.mkdir()
+    try:
+        _Disk(folder).leave()
+    except subprocess.CalledProcessError:
+        return False
+    return True
 
 
 def _run(*command: str | Path) -> None:
