@@ -18,6 +18,7 @@ from visiongate.imaging.headers import (
     exif_orientation,
     webp_size,
 )
+from visiongate.types import Enough, Picture
 
 # Small, so that a header that was changed to declare a huge picture is refused, not decoded.
 LIMITS = Limits(max_bytes=20_000, max_pixels=250_000)
@@ -62,9 +63,19 @@ SAMPLES = samples()
 
 
 def assert_picture_or_our_error(data: bytes) -> None:
+    """See it decoded whole and as small as may be: both go well, or neither does."""
+    whole, small = judged(data, None), judged(data, Enough())
+    if isinstance(whole, Picture) and isinstance(small, Picture):
+        assert (small.width, small.height) == (whole.width, whole.height)
+        assert small.pixels.size <= whole.pixels.size
+    else:
+        assert type(small) is type(whole)
+
+
+def judged(data: bytes, enough: Enough | None) -> Picture | VisiongateError:
     failure, picture = None, None
     try:
-        picture = decode(data, LIMITS)
+        picture = decode(data, LIMITS, enough=enough)
     except VisiongateError as error:
         failure = error
     if failure is not None:
@@ -75,6 +86,9 @@ def assert_picture_or_our_error(data: bytes) -> None:
         assert picture.pixels.dtype == np.uint8
         assert picture.pixels.flags.c_contiguous
         assert picture.width * picture.height <= LIMITS.max_pixels
+        return picture
+    assert failure is not None
+    return failure
 
 
 def test_samples_cover_every_format() -> None:
