@@ -41,7 +41,7 @@ class FacesNetwork:
     """
 
     def __init__(self, file: Path, device: Device) -> None:
-        self._net = OpenVinoModel(file, device)
+        self._net = OpenVinoModel(file, device, all_cores_for_one=True)
         self._heads = {port.name: i for i, port in enumerate(self._net.outputs)}
         shape = self._net.inputs[0].shape
         if not {GENDER, GROUP} <= set(self._heads) or shape[-1] != 3:
