@@ -18,6 +18,7 @@ OURS = {path.stem for path in (ROOT / "examples").iterdir()} | {
 OPTIONAL = {
     "torch",  # converts TorchScript where somebody has installed it
     "keras",  # tensorflow's own
+    "_typeshed",  # known to type checkers alone
     "pycocotools",  # measures detectors; the command that needs it says how to install it
 }
 
