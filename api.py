@@ -160,9 +160,9 @@ def _share_with_workers() -> None:
 def _serve_gunicorn(settings: Settings) -> int:
     from gunicorn.app.base import BaseApplication
 
-    from visiongate.web.door import door_of
     from visiongate.web.logging import gunicorn_logger
-    from visiongate.web.patient_worker import patient_worker
+    from visiongate.web.serving.door import door_of
+    from visiongate.web.serving.patient_worker import patient_worker
 
     class Server(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:

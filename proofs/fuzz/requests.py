@@ -33,7 +33,7 @@ from visiongate.services import build_services
 from visiongate.settings import Settings
 from visiongate.types import Box, Detection, DetectorInfo, Device, Image, ModelUse, PredictOptions
 from visiongate.web.app import create_app
-from visiongate.web.arrival import Arrival
+from visiongate.web.serving.arrival import Arrival
 
 __all__ = ["FaceFinder", "check", "seeds"]
 

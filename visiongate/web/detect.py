@@ -30,7 +30,7 @@ from visiongate.web.options import (
     read_deadline,
     read_options,
 )
-from visiongate.web.patient_socket import came_whole_at
+from visiongate.web.serving.patient_socket import came_whole_at
 from visiongate.web.several import answer_each
 from visiongate.web.sources import Sources, read_sources
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from visiongate.web.arrival import MOST_HEAD, Arrival
+from visiongate.web.serving.arrival import MOST_HEAD, Arrival
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
 WHOLE = {

@@ -23,7 +23,7 @@ from visiongate.web.api import API_PREFIX
 from visiongate.web.compat import ROUTES as COMPAT
 from visiongate.web.logging import sane_id
 from visiongate.web.metrics import count_turned_away
-from visiongate.web.plain_answer import plain_answer
+from visiongate.web.serving.plain_answer import plain_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from visiongate.web.door import Door
+from visiongate.web.serving.door import Door
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork")
 
@@ -31,7 +31,7 @@ class Server:
         from gunicorn.config import Config
         from gunicorn.glogging import Logger
 
-        from visiongate.web.patient_worker import patient_worker
+        from visiongate.web.serving.patient_worker import patient_worker
 
         self.go = threading.Event()
         self.began = threading.Semaphore(0)
@@ -249,7 +249,7 @@ def test_who_waited_too_long_for_a_thread_is_told(serve: Serve) -> None:
 
 
 def test_the_application_can_tell_when_a_request_had_come_whole(serve: Serve) -> None:
-    from visiongate.web.patient_socket import came_whole_at
+    from visiongate.web.serving.patient_socket import came_whole_at
 
     server = serve(2)
     begun = time.monotonic()

@@ -14,8 +14,8 @@ from gunicorn.http.errors import (
 )
 from gunicorn.http.parser import RequestParser
 
-from visiongate.web.leaving import LeavingWorker
-from visiongate.web.unreadable import unreadable
+from visiongate.web.serving.leaving import LeavingWorker
+from visiongate.web.serving.unreadable import unreadable
 
 LINE = b"POST / HTTP/1.1\r\nHost: x\r\n"
 REFUSED = {

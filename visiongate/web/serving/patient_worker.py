@@ -6,7 +6,7 @@ everything; and a client that does not close its side keeps the worker's own loo
 Here that one loop collects each request in memory and hands it to a thread when it has come whole;
 what a client does not take of its answer is left to the loop as well, and so is closing.
 
-While as many are inside as may compute and wait (``web.door``), a request for detection is turned
+While as many are inside as may compute and wait (``door``), a request for detection is turned
 away as soon as its head is there; the rest of it is read and forgotten, since a client that is
 still sending would lose the answer if the connection were closed.
 
@@ -23,11 +23,11 @@ from contextlib import suppress
 from typing import Any
 
 from visiongate.errors import Overloaded, RequestTimeout, RequestTooLarge, VisiongateError
-from visiongate.web.arrival import MOST_HEAD, Arrival
-from visiongate.web.door import Door
-from visiongate.web.leaving import LEAST_RATE, PIECE, Connection, LeavingWorker
-from visiongate.web.patient_socket import PatientSocket
-from visiongate.web.plain_answer import plain_answer
+from visiongate.web.serving.arrival import MOST_HEAD, Arrival
+from visiongate.web.serving.door import Door
+from visiongate.web.serving.leaving import LEAST_RATE, PIECE, Connection, LeavingWorker
+from visiongate.web.serving.patient_socket import PatientSocket
+from visiongate.web.serving.plain_answer import plain_answer
 
 __all__ = ["patient_worker"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from visiongate.web.patient_socket import PatientSocket
+from visiongate.web.serving.patient_socket import PatientSocket
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork")
 
@@ -91,7 +91,7 @@ def test_more_than_any_answer_has_is_refused(
     wires: tuple[PatientSocket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     patient, _ = wires
-    monkeypatch.setattr("visiongate.web.patient_socket._MOST_UNSENT", len(LARGE))
+    monkeypatch.setattr("visiongate.web.serving.patient_socket._MOST_UNSENT", len(LARGE))
     patient.sendall(LARGE)
     with pytest.raises(ConnectionResetError, match="does not take"):
         patient.sendall(LARGE)

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from structlog.testing import capture_logs
 
-from visiongate.web.door import Door, door_of
+from visiongate.web.serving.door import Door, door_of
 
 HEAD = b"POST /api/v1/detect HTTP/1.1\r\nHost: x\r\nContent-Length: 5"
 

@@ -16,10 +16,10 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from visiongate.web.arrival import Arrival
-from visiongate.web.patient_socket import PatientSocket
-from visiongate.web.plain_answer import plain_answer
-from visiongate.web.unreadable import unreadable
+from visiongate.web.serving.arrival import Arrival
+from visiongate.web.serving.patient_socket import PatientSocket
+from visiongate.web.serving.plain_answer import plain_answer
+from visiongate.web.serving.unreadable import unreadable
 
 __all__ = ["LEAST_RATE", "PIECE", "Connection", "LeavingWorker"]
 
