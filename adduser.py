@@ -6,10 +6,10 @@ Exit status: 0 done, 1 not done (standard error says why), 2 wrong usage, 130 Ct
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
+from visiongate._command import command
 from visiongate.errors import LastAdmin, UserNotFound, VisiongateError
 from visiongate.prompts import Refused, ask_name, ask_password, confirm, read_password
 from visiongate.quotas import MAX_QUOTA
@@ -38,6 +38,7 @@ gateway follows at its next request.
 """
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status."""
     parser = _parser()
@@ -46,20 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _, users = build_users(load_settings())
         _act(users, options)
-        sys.stdout.flush()
     except LastAdmin as error:
         return _fail(f"{error} Or use --force.")
     except (Refused, VisiongateError) as error:
         return _fail(str(error))
     except EOFError:
         return _fail("The input ended before everything was answered. Nothing was changed.")
-    except BrokenPipeError:
-        # The reader (head, say) has seen enough; keep Python from complaining at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        _fail("\nInterrupted.")
-        return 130
     return 0
 
 

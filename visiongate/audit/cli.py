@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import sys
 from collections import deque
@@ -16,6 +15,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from visiongate._command import command
 from visiongate.audit.events import OUTCOMES, EventName
 from visiongate.audit.opening import audit_path
 from visiongate.audit.reading import Query, Reading, files_of
@@ -42,6 +42,7 @@ say otherwise: 2026-01-31, 2026-01-31T12:00, 2026-01-31T12:00+02:00, or how long
 """
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status."""
     options = _parser().parse_args(arguments)
@@ -75,14 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except VisiongateError as error:
         return _fail(error.detail)
     except BrokenPipeError:
-        # The reader (head, say) has seen enough; keep Python from complaining at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        raise  # no fault of the log
     except OSError as error:
         return _fail(f"The audit log cannot be read: {error}")
-    except KeyboardInterrupt:
-        _fail("\nInterrupted.")
-        return 130
     return 0
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from visiongate import __version__
+from visiongate._command import command
 from visiongate.doctor import (
     clock,
     detectors,
@@ -73,6 +73,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(_USAGE, f"{self.prog}: error: {message}\n")
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status."""
     options = _parser().parse_args(arguments)
@@ -84,14 +85,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warnings.simplefilter("ignore")
             found = {name: list(_examine(name)) for name in SUBJECTS if name in wanted}
         _show(found, as_json=options.json, problems=options.problems)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader (head, say) has seen enough; keep Python from complaining at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted.\n")
-        return 130
     finally:
         logging.disable(logging.NOTSET)
     return _status(found)

@@ -7,7 +7,6 @@ Tables and progress are for people; where the output goes elsewhere, lines are s
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from visiongate._command import command
 from visiongate.errors import ConfigurationError, ModelUnavailable, VisiongateError
 from visiongate.models import check, evaluate
 from visiongate.models.console import open_store, show_table
@@ -41,6 +41,7 @@ VISIONGATE_MODEL_MIRROR.
 """
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return its exit status."""
     options = _parser().parse_args(arguments)
@@ -50,12 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error.detail, 2)
     except VisiongateError as error:
         return _fail(error.detail, 1)
-    except BrokenPipeError:
-        # The reader (head, say) has seen enough; keep Python from complaining at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        return _fail("\nInterrupted.", 130)
 
 
 def _parser() -> argparse.ArgumentParser:
