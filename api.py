@@ -177,6 +177,8 @@ def _serve_gunicorn(settings: Settings) -> int:
                 "sendfile": False,  # which a client that does not read would hold a thread with
                 "reload": settings.debug,
                 "worker_tmp_dir": _MEMORY_FOLDER if Path(_MEMORY_FOLDER).is_dir() else None,
+                # Else another one, which none of our tests has met, serves where it is installed.
+                "http_parser": "python",
                 "logger_class": gunicorn_logger(),
                 # When all is well, the gateway's own log says enough.
                 "loglevel": "info" if settings.debug else "warning",

@@ -96,7 +96,7 @@ def seeds() -> list[bytes]:
     return [
         form,
         bare + b"\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks,
-        form.replace(b'name="file"', b'name="files"') + form,
+        form.replace(b'name="file"', b'name="fiel"') + form,
         form.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n", 1),
         prepared("x", 80, "POST", "/api/v1/login", login, "application/json").raw,
         *(prepared("x", 80, *one, _TOKEN).raw for one in asked),
@@ -147,14 +147,15 @@ class _Nowhere:
 
 @lru_cache(1)
 def _config() -> Config:
-    return Config()
+    config = Config()
+    config.set("http_parser", "python")  # as the gateway has it
+    return config
 
 
 @lru_cache(1)
 def _app() -> flask.Flask:
     folder = Path(tempfile.mkdtemp(prefix="visiongate-fuzz-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    registry.BUILTIN = {"face": f"{__name__}:FaceFinder"}
     values: dict[str, Any] = {
         "data_dir": folder / "data",
         "images_dir": folder / "images",
@@ -167,7 +168,12 @@ def _app() -> flask.Flask:
         "preload": False,
     }
     settings = Settings(**values)
-    services = build_services(settings)
+    built_in = registry.BUILTIN
+    registry.BUILTIN = {"face": f"{__name__}:FaceFinder"}
+    try:
+        services = build_services(settings)
+    finally:
+        registry.BUILTIN = built_in
     atexit.register(services.close)
     services.users.create(_NAME, _PASSWORD)
     return create_app(settings, services)
