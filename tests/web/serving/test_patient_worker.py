@@ -7,10 +7,12 @@ import os
 import re
 import selectors
 import socket
+import struct
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -268,8 +270,93 @@ def test_the_application_can_tell_when_a_request_had_come_whole(serve: Serve) ->
 
 def test_many_connections_are_taken_in_at_once_and_idle_ones_make_room(serve: Serve) -> None:
     server = serve(0)
+    server.worker.cfg.set("worker_connections", 40)
     server.worker.worker_connections = 40
     first = [server.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(40)]
     assert [client.answer()[0] for client in first] == [200] * 40
     more = [server.ask(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n") for _ in range(40)]
     assert [client.answer()[0] for client in more] == [200] * 40
+
+
+def reset(client: Client) -> None:
+    """Go away so that whatever is sent to the client fails."""
+    client.wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+def test_a_client_that_goes_before_it_is_told_to_continue_ends_nothing_else(serve: Serve) -> None:
+    server = serve(4)
+    for _ in range(20):
+        reset(server.ask(DETECT + b"Expect: 100-continue\r\nContent-Length: 10\r\n\r\n"))
+    server.go.set()
+    assert server.ask(post(b"x")).answer()[0] == 200
+
+
+def test_very_many_requests_in_one_piece_are_turned_away_one_by_one(serve: Serve) -> None:
+    server = serve(1)
+    server.held()
+    client = server.ask(post(b"") * 1500)
+    assert [client.answer()[0] for _ in range(100)] == [503] * 100
+    reset(client)
+    server.go.set()
+    assert server.ask(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").answer()[0] == 200
+
+
+def test_an_answer_that_fails_on_its_way_ends_its_connection_alone(serve: Serve) -> None:
+    server = serve(4)
+
+    def broken(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        start("200 OK", [("Content-Length", "20")])
+        yield b"half of it"
+        raise RuntimeError("and then")
+
+    whole, server.worker.wsgi = server.worker.wsgi, broken
+    client = server.ask(b"GET /broken HTTP/1.1\r\nHost: x\r\n\r\n")
+    client.wire.settimeout(SECONDS)
+    while client.wire.recv(1000):
+        pass
+    server.worker.wsgi = whole
+    server.go.set()
+    assert server.ask(post(b"x")).answer()[0] == 200
+
+
+def test_a_fault_in_the_loop_ends_one_connection(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(1)
+
+    def fail(_head: bytes) -> None:
+        raise RuntimeError("a fault of ours")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(server.door, "route", fail)
+        assert server.ask(post(b"x")).is_closed()
+    server.go.set()
+    assert server.ask(post(b"x")).answer()[0] == 200
+    assert server.door.inside == 0
+
+
+def test_without_descriptors_it_goes_on_with_those_it_has(serve: Serve) -> None:
+    import resource
+
+    server = serve(4)
+    server.go.set()
+    kept = server.ask(post(b"x"))
+    assert kept.answer()[0] == 200
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # The least that is free is what the next connection would get.
+    with socket.socket() as last:
+        least = last.fileno()
+    wires = [socket.socket() for _ in range(3)]  # ours, made while there is room
+    resource.setrlimit(resource.RLIMIT_NOFILE, (least + len(wires), hard))
+    try:
+        for wire in wires:
+            wire.connect(server.worker.sockets[0].getsockname())
+        with suppress(ConnectionResetError):  # the idle one is closed to make room
+            while kept.wire.recv(1000):
+                pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for wire in wires:
+            wire.close()
+    assert server.ask(post(b"z")).answer()[0] == 200

@@ -49,6 +49,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.until = 0.0
         self.then: Callable[[], None] | None = None
         self.drained = 0
+        self.is_closed = False
 
 
 class LeavingWorker(ThreadWorker):  # type: ignore[misc]
@@ -65,6 +66,20 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
     def _read(self, conn: Connection) -> None:
         """Take what has come of it."""
         raise NotImplementedError
+
+    def _watch(self, conn: Connection, events: int, then: Callable[[Connection], None]) -> None:
+        """Have the loop call ``then`` when the connection is ready for it."""
+        self.poller.register(conn.sock, events, lambda _: self._safely(conn, then))
+
+    def _safely(self, conn: Connection, then: Callable[[Connection], None]) -> None:
+        """Have whatever fails end this connection, and not the loop that serves all of them."""
+        try:
+            then(conn)
+        except OSError:  # the client is gone
+            self._close(conn)
+        except Exception as error:
+            self.log.error("A connection is given up: %r", error, exc_info=error)
+            self._close(conn)
 
     def on_client_socket_readable(self, conn: Connection, client: socket.socket) -> None:
         """Begin with the next request of a connection that was kept."""
@@ -107,10 +122,14 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
             keep = not fs.cancelled() and bool(fs.result())
         except Exception:  # noqa: BLE001 - the thread has logged it; its connection ends
             keep = False
-        self._take_leave(conn, (lambda: self._next(conn)) if keep else None)
+        then = (lambda: self._next(conn)) if keep else None
+        self._safely(conn, lambda conn: self._take_leave(conn, then))
 
     def _take_leave(self, conn: Connection, then: Callable[[], None] | None) -> None:
         """Have what is left of an answer taken; ``then`` go on, or close."""
+        if conn.sock.fileno() < 0:  # a thread closed it: the answer failed on its way
+            self._close(conn)
+            return
         conn.then = then
         left = conn.sock.unsent_bytes
         if not left:
@@ -118,14 +137,10 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
             return
         conn.until = time.monotonic() + ANSWER_SECONDS + left / LEAST_RATE
         self._leaving[conn] = None
-        self.poller.register(conn.sock, selectors.EVENT_WRITE, lambda _: self._write(conn))
+        self._watch(conn, selectors.EVENT_WRITE, self._write)
 
     def _write(self, conn: Connection) -> None:
-        try:
-            conn.sock.send_rest()
-        except OSError:
-            self._close(conn)
-            return
+        conn.sock.send_rest()
         if not conn.sock.unsent_bytes:
             del self._leaving[conn]
             self.poller.unregister(conn.sock)
@@ -137,22 +152,16 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
             return
         # Close only when the client has: closing while it sends would destroy the answer
         # on its way (RFC 9112, section 9.6).
-        try:
-            conn.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self._close(conn)
-            return
+        conn.sock.shutdown(socket.SHUT_WR)
         conn.until = time.monotonic() + _CLOSE_SECONDS
         self._leaving[conn] = None
-        self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: self._drain(conn))
+        self._watch(conn, selectors.EVENT_READ, self._drain)
 
     def _drain(self, conn: Connection) -> None:
         try:
             data = conn.sock.read_now(PIECE)
         except BlockingIOError:
             return
-        except OSError:
-            data = b""
         conn.drained += len(data)
         if not data or conn.drained > _MOST_DRAINED:
             self._close(conn)
@@ -169,10 +178,10 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
         if not self.alive:
             conn.timeout = min(conn.timeout, time.monotonic() + _CLOSE_SECONDS)
         self.keepalived_conns.append(conn)
-        self.poller.register(
-            conn.sock,
+        self._watch(
+            conn,
             selectors.EVENT_READ,
-            lambda client: self.on_client_socket_readable(conn, client),
+            lambda conn: self.on_client_socket_readable(conn, conn.sock),
         )
         if self.nr_conns >= self.worker_connections:
             self._close_idle()
@@ -188,6 +197,9 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
             self._close(conn)
 
     def _close(self, conn: Connection) -> None:
+        if conn.is_closed:
+            return
+        conn.is_closed = True
         self._leaving.pop(conn, None)
         with suppress(OSError, KeyError, ValueError):
             self.poller.unregister(conn.sock)

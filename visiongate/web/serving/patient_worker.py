@@ -68,6 +68,11 @@ class PatientWorker(LeavingWorker):
                 accepted, client = listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
+            except OSError as error:  # no descriptors, or no memory, for more
+                self.log.warning("No further connection can be taken in: %s", error)
+                self._close_idle()
+                self.worker_connections = max(1, self.nr_conns)  # until the next look around
+                return
             self.nr_conns += 1
             wire = PatientSocket(fileno=accepted.detach())
             self._expect(Connection(self.cfg, wire, client, listener.getsockname()))
@@ -78,6 +83,8 @@ class PatientWorker(LeavingWorker):
     def finish_request(self, conn: Connection, fs: Any) -> None:
         """See the request out, also one that never came to the application. In the loop."""
         self._door.leave(conn.sock)
+        self._held -= conn.held
+        conn.held = 0
         super().finish_request(conn, fs)
 
     def handle(self, conn: Connection) -> Any:
@@ -97,15 +104,16 @@ class PatientWorker(LeavingWorker):
         if now < self._looked + _LOOK_SECONDS:
             return
         self._looked = now
+        self.worker_connections = self.cfg.worker_connections
         for conn in list(self._arriving):
-            self._give_up_if_slow(conn, now)
+            self._safely(conn, lambda conn: self._give_up_if_slow(conn, now))
         self._close_late(now)
         self._door.tell()
 
     def _expect(self, conn: Connection, begun_with: bytes = b"") -> None:
         """Wait for a request, of which these bytes are there already."""
         self._begin(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: self._read(conn))
+        self._watch(conn, selectors.EVENT_READ, self._read)
         if begun_with:
             self._note(conn, begun_with)
 
@@ -124,10 +132,7 @@ class PatientWorker(LeavingWorker):
                 data = conn.sock.read_now(PIECE)
             except BlockingIOError:
                 return
-            except OSError:
-                data = b""
             if not data:
-                self._forget(conn)
                 self._close(conn)
                 return
             self._note(conn, data)
@@ -135,13 +140,18 @@ class PatientWorker(LeavingWorker):
                 return  # that was all, most likely: asking costs more than being told again
 
     def _note(self, conn: Connection, data: bytes) -> None:
+        """Take in what has come, request by request."""
+        while data:
+            data = self._taken(conn, data)
+
+    def _taken(self, conn: Connection, data: bytes) -> bytes:
+        """Take in what is of this request; return what is of one after it that we begin with."""
         arrival = conn.arrival
         assert arrival is not None
         was_read = arrival.has_head
         arrival.feed(data)
         if conn.is_turned_away:
-            self._turned(conn, arrival, data)
-            return
+            return self._turned(conn, arrival, data)
         conn.sock.gathered.append(data)
         conn.held += len(data)
         self._held += len(data)
@@ -150,7 +160,7 @@ class PatientWorker(LeavingWorker):
         if arrival.head_too_large:
             self._refuse(conn, RequestTooLarge(f"The headers have more than {MOST_HEAD} bytes."))
         elif conn.route and self._door.is_full and (arrival.is_whole or not was_read):
-            self._turn_away(conn, arrival, data)
+            return self._turn_away(conn, arrival, data)
         elif arrival.is_whole:
             self._hand_over(conn)
         elif arrival.expects and not conn.sock.has_continued:
@@ -160,16 +170,21 @@ class PatientWorker(LeavingWorker):
                 max(self._arriving, key=lambda one: one.held),
                 Overloaded("More is being sent than there is room for. Try again.", retry_after=1),
             )
+        return b""
 
     def _hand_over(self, conn: Connection) -> None:
         """Give a request that has come whole to a thread."""
+        held = conn.held
         self._forget(conn)
         conn.sock.came_at = time.monotonic()
         if conn.route is not None:
-            self._door.enter(conn.sock)
+            self._door.enter(conn.sock)  # which bounds how many there are
+        else:
+            conn.held = held
+            self._held += held
         self.enqueue_req(conn)
 
-    def _turn_away(self, conn: Connection, arrival: Arrival, data: bytes) -> None:
+    def _turn_away(self, conn: Connection, arrival: Arrival, data: bytes) -> bytes:
         assert conn.route is not None
         may_keep = (
             self.alive
@@ -184,18 +199,17 @@ class PatientWorker(LeavingWorker):
         if not refusal.keeps or conn.sock.unsent_bytes:
             self._forget(conn)
             self._take_leave(conn, None)
-            return
+            return b""
         conn.is_turned_away = True
-        self._turned(conn, arrival, data)
+        return self._turned(conn, arrival, data)
 
-    def _turned(self, conn: Connection, arrival: Arrival, data: bytes) -> None:
-        """Go on to the next request once all of this one has come."""
+    def _turned(self, conn: Connection, arrival: Arrival, data: bytes) -> bytes:
+        """Go on to the next request once all of this one has come; return what is of it."""
         if not arrival.is_whole:
-            return
+            return b""
         surplus = data[len(data) + arrival.missing :] if arrival.missing < 0 else b""
         self._begin(conn)
-        if surplus:
-            self._note(conn, surplus)
+        return surplus
 
     def _give_up_if_slow(self, conn: Connection, now: float) -> None:
         arrival = conn.arrival
@@ -206,7 +220,6 @@ class PatientWorker(LeavingWorker):
                 self._take_leave(conn, None)
         elif not arrival.size:
             if not self.alive or now > conn.begun + HEAD_SECONDS:
-                self._forget(conn)
                 self._close(conn)
         elif not arrival.has_head:
             if now > conn.begun + HEAD_SECONDS:
@@ -229,6 +242,12 @@ class PatientWorker(LeavingWorker):
         with suppress(OSError):
             conn.sock.sendall(plain_answer(error))
         self._take_leave(conn, None)
+
+    def _close(self, conn: Connection) -> None:
+        if conn in self._arriving:
+            self._forget(conn)
+        self._door.leave(conn.sock)
+        super()._close(conn)
 
     def _forget(self, conn: Connection) -> None:
         """Wait no more for the rest of a request."""
