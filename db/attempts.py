@@ -11,6 +11,8 @@ from db.sqlite_file import Connection, transaction
 
 __all__ = ["SQLiteAttemptStore"]
 
+_WAIT_SECONDS = 1.0
+"""Longer than counting ever takes. Nobody is to wait long for his password to be looked at."""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS attempts (
     key BLOB PRIMARY KEY, counted INTEGER NOT NULL, until REAL NOT NULL
@@ -37,6 +39,7 @@ class SQLiteAttemptStore:
             _SCHEMA,
             if_damaged="start it again: attempts are counted anew.",
             synchronous="NORMAL",
+            seconds=_WAIT_SECONDS,
         )
 
     def count(self, key: str, seconds: float, attempts: int = 1) -> int:

@@ -27,6 +27,7 @@ class Connection:
         if_damaged: what to do about a damaged file, after it was moved away.
         synchronous: ``FULL`` has a change on the medium when its transaction ends; ``NORMAL`` may
             lose the last ones in a power cut, and is some hundred times faster.
+        seconds: how long to wait for other threads, and then for other processes.
     """
 
     def __init__(
@@ -36,11 +37,13 @@ class Connection:
         *,
         if_damaged: str,
         synchronous: Literal["FULL", "NORMAL"] = "FULL",
+        seconds: float = LOCK_SECONDS,
     ) -> None:
         self._path = path
         self._schema = schema
         self._if_damaged = if_damaged
         self._synchronous = synchronous
+        self._seconds = seconds
         self._lock = threading.Lock()
         self._open: sqlite3.Connection | None = None
         self._pid = 0
@@ -50,7 +53,7 @@ class Connection:
     def use(self) -> Iterator[sqlite3.Connection]:
         """Raises: StoreUnavailable, for whatever keeps the ``with`` block from the file."""
         try:
-            with self._lock:
+            with self._turn():
                 # SQLite forbids to carry a connection into a forked process.
                 if self._open is None or self._pid != os.getpid():
                     self._open, self._pid = self._connect(), os.getpid()
@@ -69,6 +72,17 @@ class Connection:
                 f"with its -wal and -shm files, and {self._if_damaged}"
             ) from error
 
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._lock.acquire(timeout=self._seconds):
+            raise StoreUnavailable(
+                f"{self._path} has been in use by others for {self._seconds:g} s. Try again."
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def close(self) -> None:
         """Give the file back; the next use opens it again."""
         with self._lock:
@@ -78,7 +92,7 @@ class Connection:
     def _connect(self) -> sqlite3.Connection:
         make_private(self._path)  # SQLite gives its other files the mode and owner of this one
         connection = sqlite3.connect(
-            self._path, timeout=LOCK_SECONDS, isolation_level=None, check_same_thread=False
+            self._path, timeout=self._seconds, isolation_level=None, check_same_thread=False
         )
         try:
             # SQLite does not wait its turn to switch a new file to WAL, so we do.
