@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -150,6 +151,20 @@ def test_a_folder_that_cannot_be_written_costs_the_memory_alone(
     with caplog.at_level(logging.WARNING):
         assert forms.ask(nowhere) is True
     assert "cannot be remembered" in caplog.text
+
+
+def test_what_is_kept_counts_where_nothing_can_be_locked(
+    clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Forms(clock, (0.010,), (0.005,)).ask(tmp_path) is True
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(module, "FileLock", refuse)
+    slow = Forms(clock, (0.005,), (0.010,))
+    assert slow.ask(tmp_path) is True
+    assert not slow.made
 
 
 def test_of_many_at_once_one_measures_and_all_agree(clock: Clock, tmp_path: Path) -> None:

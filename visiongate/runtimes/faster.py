@@ -45,9 +45,10 @@ def other_is_faster(
     file = folder / f"{name}-{key}.faster"
     with ExitStack() as held:
         try:
-            held.enter_context(FileLock(file.with_suffix(".lock"), timeout=_LOCK_SECONDS))
-            # What was cut off, or written by somebody else, is no word of ours: measured anew.
-            if file.is_file() and (word := file.read_text("ascii", "replace")) in _WORDS:
+            if (word := _word(file)) is None:
+                held.enter_context(FileLock(file.with_suffix(".lock"), timeout=_LOCK_SECONDS))
+                word = _word(file)  # another process may have measured meanwhile
+            if word is not None:
                 return _WORDS[word]
         except (OSError, Timeout) as error:
             _log.warning("%s: which form is faster cannot be remembered: %s", name, error)
@@ -60,6 +61,12 @@ def other_is_faster(
         except OSError as error:
             _log.warning("%s: which form is faster cannot be remembered: %s", name, error)
         return faster
+
+
+def _word(file: Path) -> str | None:
+    """Return what is kept, or None; what was cut off, or written by others, is measured anew."""
+    word = file.read_text("ascii", "replace") if file.is_file() else ""
+    return word if word in _WORDS else None
 
 
 def _share(plain: OpenVinoModel, other: OpenVinoModel) -> float:
