@@ -102,7 +102,9 @@ def decode(
     except VisiongateError:
         raise
     except Pillow.DecompressionBombError as error:
-        raise PictureTooLarge(f"The {name} picture is too large: {_printable(error)}.") from error
+        raise PictureTooLarge(
+            f"The {name} picture is too large; at most {limits.max_pixels:,} pixels are accepted."
+        ) from error
     except MemoryError as error:
         raise PictureTooLarge(f"There is no memory for this {name} picture.") from error
     except Exception as error:
@@ -113,7 +115,8 @@ def decode(
             raise FormatUnsupported(
                 f"This variety of {name} is not read ({reason}). Save it as 8-bit RGB."
             ) from error
-        raise PictureCorrupt(f"The {name} picture is damaged: {reason}.") from error
+        what = "cut off" if "truncated" in reason.lower() else "damaged"
+        raise PictureCorrupt(f"The {name} picture is {what}: {reason}.") from error
 
 
 def _decode(
