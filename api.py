@@ -13,12 +13,13 @@ import ctypes
 import gc
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from visiongate.errors import VisiongateError
+from visiongate.errors import ConfigurationError, VisiongateError
 from visiongate.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def main() -> int:
     try:
         settings = load_settings()
         _share_metrics(settings)
+        _check_address(settings)
         _check(settings)
     except VisiongateError as error:
         print(f"visiongate: {error.detail}", file=sys.stderr)
@@ -90,6 +92,19 @@ def _share_metrics(settings: Settings) -> None:
 def _remove_metrics(folder: str, owner: int) -> None:
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check_address(settings: Settings) -> None:
+    """Fail at once, and say so in one line, where somebody else listens there already."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The gateway cannot listen on {settings.host}, port {settings.port}: "
+            f"{error.strerror or error}. Stop what listens there, or choose another port: "
+            f"VISIONGATE_PORT={settings.port % 65535 + 1}"
+        ) from error
 
 
 def _check(settings: Settings) -> None:
