@@ -272,3 +272,11 @@ def test_given_twice(client: FlaskClient, auth: Headers) -> None:
     spelt = {"left": 0, "top": 0, "right": 0.5, "bottom": 1}
     assert twice([LEFT], [spelt]).status_code == 200
     problem_of(twice([LEFT], [CORNER]), 400, "option_invalid")
+
+
+@pytest.mark.parametrize("option", ["labels", "min_confidence"])
+def test_what_a_face_is_judged_to_be_chooses_no_faces(ask: Ask, option: str) -> None:
+    value = "female" if option == "labels" else "female:0.5"
+    problem = problem_of(ask("gender", **{option: value}), 400, "option_invalid")
+    assert f"'{option}'" in problem["detail"]
+    assert "'female' is what a face is judged to be" in problem["detail"]

@@ -25,6 +25,12 @@ def check_findable(registry: Registry, names: Collection[str], options: DetectOp
         DetectorUnknown: lists the detectors that exist.
     """
     infos = [registry.get(name).info for name in names]
+    judged = {
+        label
+        for info in infos
+        if info is not None and info.needs == "faces"
+        for label in info.labels
+    }
     if any(info is not None and info.needs == "faces" for info in infos):
         infos = [info for info in infos if info is None or info.needs != "faces"]
         infos.append(registry.get(FACE).info)
@@ -37,14 +43,22 @@ def check_findable(registry: Registry, names: Collection[str], options: DetectOp
             "finds none: it judges the picture as a whole."
         )
     if all(info.labels for info in known):
-        _check_labels(known, names, options)
+        _check_labels(known, names, options, judged)
 
 
 def _check_labels(
-    infos: Collection[DetectorInfo], names: Collection[str], options: DetectOptions
+    infos: Collection[DetectorInfo],
+    names: Collection[str],
+    options: DetectOptions,
+    judged: Collection[str],
 ) -> None:
     known = {label for info in infos for label in info.labels}
     for option, label in _named(options):
+        if label in judged and label not in known:
+            raise OptionInvalid(
+                f"Option {option!r} chooses what is found, here faces: {label!r} is what a face "
+                "is judged to be, and every face that is found is judged. Choose in the answer."
+            )
         if label not in known:
             near = difflib.get_close_matches(label[:64], known, n=3) or sorted(known)[:10]
             raise OptionInvalid(
