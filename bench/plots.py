@@ -25,7 +25,10 @@ _ROOT = Path(__file__).resolve().parents[1]
 FOLDER = _ROOT / "docs" / "images" / "bench"
 _RESULTS = Path(__file__).with_name("results")
 _REPEATABLE: Any = {"svg.hashsalt": "visiongate", "svg.fonttype": "none", "font.size": 9}
-_INCHES = (7.0, 3.6)
+_INCHES, _WIDE = (7.0, 3.6), (9.5, 4.2)
+_COLOURS = 10
+_MOST_INSIDE = 6
+"""Lines whose legend has room beside them; that of more stands outside."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +60,11 @@ def draw(name: str, report: Mapping[str, Any], folder: Path) -> list[Path]:
     files = []
     with mpl.rc_context(_REPEATABLE):
         for one in drawings(name, report):
-            figure = Figure(figsize=_INCHES, layout="constrained")
-            axes = figure.subplots()
             rows = _rows(one.plot, report)
+            lines = len({row["what"] for row in rows}) if one.plot.over else 0
+            size = _WIDE if lines > _MOST_INSIDE else _INCHES
+            figure = Figure(figsize=size, layout="constrained")
+            axes = figure.subplots()
             if one.plot.over is None:
                 _bars(axes, one.plot, rows)
             else:
@@ -107,7 +112,8 @@ def _bars(axes: Axes, plot: Plot, rows: list[Mapping[str, Any]]) -> None:
 
 def _lines(axes: Axes, plot: Plot, over: str, rows: list[Mapping[str, Any]]) -> None:
     """Draw medians, with the least and the most of the rounds as whiskers."""
-    for what in dict.fromkeys(row["what"] for row in rows):
+    names = list(dict.fromkeys(row["what"] for row in rows))
+    for number, what in enumerate(names):
         own = sorted((row for row in rows if row["what"] == what), key=lambda row: row[over])
         values = [row[plot.measure] for row in own]
         axes.errorbar(
@@ -117,6 +123,7 @@ def _lines(axes: Axes, plot: Plot, over: str, rows: list[Mapping[str, Any]]) -> 
             marker="o",
             capsize=3,
             label=what,
+            linestyle=("-", "--")[number // _COLOURS],
         )
     points = sorted({row[over] for row in rows})
     axes.set_xscale("log")
@@ -129,7 +136,10 @@ def _lines(axes: Axes, plot: Plot, over: str, rows: list[Mapping[str, Any]]) -> 
         axes.set_ylim(bottom=0)
     axes.set_xlabel(POINTS[over])
     axes.set_ylabel(MEASURES[plot.measure].heading)
-    axes.legend(fontsize=7)
+    if len(names) > _MOST_INSIDE:
+        axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
+    else:
+        axes.legend(fontsize=7)
 
 
 def _reach(values: list[Mapping[str, float]]) -> list[list[float]]:
