@@ -29,8 +29,9 @@ _MEMORY_FOLDER = "/dev/shm"  # nosec B108  # noqa: S108 - where a heartbeat file
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 # Of glibc's malloc.h, with what they are set to.
 _M_ARENA_MAX, _ARENAS = -8, 4
-_M_TRIM_THRESHOLD, _MOST_KEPT = -1, 16_000_000
-_M_MMAP_THRESHOLD, _MOST_REUSED = -3, 16_000_000
+_M_TRIM_THRESHOLD, _MOST_KEPT = -1, 8_000_000
+# What is larger goes back at once: kept among smaller things, it leaves gaps that add up for hours.
+_M_MMAP_THRESHOLD, _MOST_REUSED = -3, 4_000_000
 _BODY_OVERHEAD = 2_000_000
 _TURN_SECONDS = 0.0005
 """How long a thread may keep Python from the others. The loop that takes requests in waits for such
