@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ import stat
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +21,7 @@ import numpy as np
 import pytest
 
 from visiongate.errors import PictureUnknown, StoreUnavailable
-from visiongate.retention import FilePictureStore, Sweeper
+from visiongate.retention import FilePictureStore, Sweeper, layout
 from visiongate.types import Picture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -374,6 +376,36 @@ class ScriptedStore:
         if isinstance(step, Exception):
             raise step
         return step
+
+
+def test_nothing_stays_in_memory_of_pictures_that_are_gone(folder: Path, clock: Clock) -> None:
+    """A gateway that keeps pictures for months must not grow with each that it ever kept."""
+    ours, other = (
+        FilePictureStore(folder, max_age_seconds=DAY, max_bytes=10**9, clock=clock)
+        for _ in range(2)
+    )
+    tracemalloc.start()
+    try:
+        before = _held_by_retention()
+        for _ in range(200):
+            ours.keep("ann", b"bytes", PNG, None)
+        while_kept = _held_by_retention()
+        clock.now += 2 * DAY
+        assert other.sweep() == 200  # another process may be the one that deletes
+        assert ours.sweep() == 0
+        after = _held_by_retention()
+    finally:
+        tracemalloc.stop()
+    assert while_kept - before > 200
+    assert after - before < 20
+
+
+def _held_by_retention() -> int:
+    """Count the blocks of memory that code of the store has taken and not let go."""
+    gc.collect()
+    where = tracemalloc.Filter(True, str(Path(layout.__file__).parent / "*"))
+    taken = tracemalloc.take_snapshot().filter_traces([where])
+    return sum(line.count for line in taken.statistics("lineno"))
 
 
 def test_sweeper_goes_on_after_errors(caplog: pytest.LogCaptureFixture) -> None:

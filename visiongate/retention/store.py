@@ -127,12 +127,19 @@ class FilePictureStore:
         Raises:
             StoreUnavailable: something could not be deleted; the rest was.
         """
-        return sweeping.sweep(
+        before = list(self._remembered)
+        swept = sweeping.sweep(
             self._folder,
             max_age_seconds=self._max_age,
             max_bytes=self._max_bytes,
             now=self._clock(),
         )
+        for picture_id in before:  # whichever process deleted it
+            if picture_id not in swept.left:
+                self._remembered.pop(picture_id, None)
+        if swept.failures:
+            raise swept.failures[0]
+        return swept.gone
 
     def _meta(self, picture_id: str) -> Meta:
         path = layout.where(self._folder, picture_id)

@@ -7,13 +7,14 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from visiongate.contracts import PictureStore
 from visiongate.errors import StoreUnavailable, VisiongateError
 from visiongate.retention import layout
 
-__all__ = ["Sweeper", "sweep"]
+__all__ = ["Sweeper", "Swept", "sweep"]
 
 logger = logging.getLogger(__name__)
 
@@ -21,23 +22,35 @@ _WRITING_SECONDS = 3600.0  # nothing takes so long to write: what is older was l
 _CLOCK_SLACK_SECONDS = 60.0
 
 
-def sweep(root: Path, *, max_age_seconds: float, max_bytes: int, now: float) -> int:
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep came upon: how many pictures it deleted, the ids of those that stay."""
+
+    gone: int
+    left: frozenset[str]
+    failures: tuple[StoreUnavailable, ...]
+
+
+def sweep(root: Path, *, max_age_seconds: float, max_bytes: int, now: float) -> Swept:
     """Delete what crashes left, what is too old, and the oldest beyond the budget; count pictures.
 
     Any number of processes may sweep at once: each picture is deleted, and counted, by one.
+    What cannot be deleted is among the failures, and the rest is deleted all the same.
 
     Raises:
-        StoreUnavailable: something could not be deleted; the rest was.
+        StoreUnavailable: nothing could be looked at.
     """
     failures: list[StoreUnavailable] = []
     gone = 0
+    left = set()
     try:
         _sweep_leftovers(root, now, failures)
         aged = _by_age(root, now)
         total = sum(size for _, size, _ in aged)
         for born, size, path in aged:
             if now - born < max_age_seconds and total <= max_bytes:
-                break
+                left.add(path.name)
+                continue
             total -= size
             with _noting(failures):
                 gone += layout.remove(root, path)
@@ -46,9 +59,7 @@ def sweep(root: Path, *, max_age_seconds: float, max_bytes: int, now: float) -> 
                 folder.rmdir()
     except OSError as error:
         raise layout.unavailable("swept", error) from error
-    if failures:
-        raise failures[0]
-    return gone
+    return Swept(gone, frozenset(left), tuple(failures))
 
 
 class Sweeper:
