@@ -313,9 +313,12 @@ def test_removing_a_user_deletes_the_users_pictures_and_no_others(
     monkeypatch.setenv("VISIONGATE_IMAGES_DIR", str(tmp_path / "i"))
     store = FilePictureStore(tmp_path / "i", max_age_seconds=1e6, max_bytes=10**6)
     picture = Picture(np.zeros((2, 2, 3), np.uint8), "JPEG")
+    for owner in ("ann", "bob"):
+        store.keep(owner, b"of an earlier account of this name", picture, None)
+        run("-u", owner, "--password-stdin", stdin=b"long enough")
+    assert store.list() == []
     for owner in ("ann", "ann", "bob"):
         store.keep(owner, b"bytes", picture, None)
-        run("-u", owner, "--password-stdin", stdin=b"long enough")
     result = run("--remove", "ann")
     assert result.out == "User 'ann' is removed, and 2 kept pictures.\n"
     assert [kept.owner for kept in store.list()] == ["bob"]

@@ -13,7 +13,7 @@ from visiongate import annotate
 from visiongate.audit import Audit
 from visiongate.contracts import Detector, InferenceEngine, PictureStore
 from visiongate.detection_pass import FACE, DetectionPass
-from visiongate.errors import DetectorForbidden, StoreUnavailable, VisiongateError
+from visiongate.errors import DetectorForbidden, PictureUnknown, StoreUnavailable, VisiongateError
 from visiongate.imaging import Limits, decode
 from visiongate.quotas import Charge, Quotas
 from visiongate.registry import Entry, Registry
@@ -68,6 +68,7 @@ class Pipeline:
     Args:
         ready: returns an entry's detector, loaded; raises as ``Entry.ready`` does.
         pictures: where pictures are kept; None keeps none.
+        is_current: tells whether an account is still there, and no later one of its name.
         deadline_seconds: how long a request may wait when it does not say so itself.
         device: what the report calls the place where models run.
         shrink: decode JPEGs no larger than the detectors asked need them.
@@ -83,6 +84,7 @@ class Pipeline:
         *,
         ready: Callable[[Entry], Detector],
         pictures: PictureStore | None,
+        is_current: Callable[[User], bool] = lambda _: True,
         deadline_seconds: float,
         device: str,
         shrink: bool = True,
@@ -94,6 +96,7 @@ class Pipeline:
         self._limits = limits
         self._ready = ready
         self._pictures = pictures
+        self._is_current = is_current
         self._deadline_seconds = deadline_seconds
         self._device = device
         self._shrink = shrink
@@ -200,13 +203,23 @@ class Pipeline:
         warnings: list[str],
     ) -> Retained | None:
         assert self._pictures is not None
+        retained = None
         try:
-            return self._pictures.keep(user.username, body, picture, copy)
+            retained = self._pictures.keep(user.username, body, picture, copy)
+            # Asked afterwards: a removal deletes what is kept until then, and what comes later
+            # would be whose the name is given to next.
+            if self._is_current(user):
+                return retained
+            reason = "the account has been removed."
         except StoreUnavailable as error:
             # The answer is worth more to the caller than the copy; the operator must still know.
             _log.error("a picture could not be kept: %s", error.detail)
-            warnings.append(f"The picture was not kept: {error.detail}")
-            return None
+            reason = error.detail
+        if retained is not None:
+            with suppress(PictureUnknown, StoreUnavailable):
+                self._pictures.delete(retained.id)
+        warnings.append(f"The picture was not kept: {reason}")
+        return None
 
 
 def _enough(entries: Sequence[Entry]) -> Enough | None:

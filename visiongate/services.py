@@ -221,6 +221,7 @@ def build_services(settings: Settings) -> Services:
             limits,
             ready=lambda entry: entry.ready(models, device, probe),
             pictures=pictures,
+            is_current=users.is_current,
             deadline_seconds=settings.deadline_ms / 1000,
             device=device.name,
             shrink=settings.jpeg_decoding == "scaled",
@@ -246,10 +247,15 @@ def build_users(settings: Settings, audit: Audit | None = None) -> tuple[UserSto
         store,
         bcrypt_rounds=settings.bcrypt_rounds,
         audit=audit or open_audit(settings),
-        # Also with retention off: pictures may be left of a time when it was on.
-        forget=lambda username: _build_pictures(settings).forget(username),
+        forget=lambda username: _forget_pictures(settings, username),
     )
     return store, users
+
+
+def _forget_pictures(settings: Settings, username: str) -> int:
+    # Also with retention off: pictures may be left of a time when it was on. Where none was ever
+    # kept, the command line is spared what it takes to read one.
+    return _build_pictures(settings).forget(username) if settings.images_dir.exists() else 0
 
 
 def _build_pictures(settings: Settings) -> FilePictureStore:

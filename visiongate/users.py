@@ -84,6 +84,8 @@ class Users:
 
         Raises:
             UsernameInvalid, PasswordInvalid, UserExists, Overloaded.
+            StoreUnavailable: also where pictures of an earlier account of the name are left that
+                cannot be deleted.
         """
         changes: Changes = {
             "role": role,
@@ -100,6 +102,7 @@ class Users:
                 created=time.time(),
                 **fields,
             )
+            self._inherit_nothing(user.username)
             self._store.add(user)
         return user
 
@@ -192,6 +195,13 @@ class Users:
     def get(self, username: str) -> User:
         return self._store.get(_key(username))
 
+    def is_current(self, user: User) -> bool:
+        """Tell whether this very account is still there, and no later one of its name."""
+        try:
+            return self._store.get(user.username).created == user.created
+        except UserNotFound:
+            return False
+
     def list(self) -> builtins.list[User]:
         """Return all accounts, by name."""
         return self._store.list()
@@ -221,6 +231,19 @@ class Users:
             raise
         shown = {key: sorted(v) if isinstance(v, frozenset) else v for key, v in detail.items()}
         self._audit.record(name, user=_key(username), detail=shown)
+
+    def _inherit_nothing(self, username: str) -> None:
+        """Delete what the removal of an earlier account of this name could not, or died over."""
+        try:
+            self._store.get(username)
+        except UserNotFound:
+            try:
+                self._forget(username)
+            except StoreUnavailable as error:
+                raise StoreUnavailable(
+                    f"No user {username!r} was made: there may be kept pictures of an earlier one, "
+                    f"which would be theirs. {error.detail}"
+                ) from error
 
     def _check_other_admin(self, user: User) -> None:
         if not any(_administers(u) and u.username != user.username for u in self._store.list()):

@@ -352,6 +352,7 @@ def test_with_an_account_goes_what_is_kept_of_it(store: MemoryUserStore) -> None
 
     users = Users(store, bcrypt_rounds=4, forget=forget)
     users.create("ren\u00e9", "the secret")
+    forgotten.clear()
     assert users.remove("rene\u0301") == 3
     assert forgotten == ["ren\u00e9"]
     users.close()
@@ -360,7 +361,7 @@ def test_with_an_account_goes_what_is_kept_of_it(store: MemoryUserStore) -> None
 def test_pictures_that_could_not_be_deleted_are_told_and_deleted_the_next_time(
     store: MemoryUserStore,
 ) -> None:
-    outcomes: list[object] = [StoreUnavailable("The disk refuses."), 2, 0]
+    outcomes: list[object] = [0, StoreUnavailable("The disk refuses."), 2, 0]
 
     def forget(username: str) -> int:
         outcome = outcomes.pop(0)
@@ -380,3 +381,42 @@ def test_pictures_that_could_not_be_deleted_are_told_and_deleted_the_next_time(
     with pytest.raises(UserNotFound):
         users.remove("ann")
     users.close()
+
+
+def test_a_new_account_is_not_made_while_pictures_of_an_earlier_one_are_left(
+    store: MemoryUserStore,
+) -> None:
+    left = ["ann"]
+    broken = False
+
+    def forget(username: str) -> int:
+        if broken:
+            raise StoreUnavailable("The disk refuses.")
+        count = left.count(username)
+        left[:] = [owner for owner in left if owner != username]
+        return count
+
+    users = Users(store, bcrypt_rounds=4, forget=forget)
+    broken = True
+    with pytest.raises(StoreUnavailable, match=r"No user 'ann' was made.*The disk refuses"):
+        users.create("ann", "the secret")
+    assert users.list() == []
+    broken = False
+    users.create("ann", "the secret")
+    assert left == []
+    left.append("ann")
+    with pytest.raises(UserExists):  # whose pictures these are, it leaves alone
+        users.create("ann", "another secret")
+    assert left == ["ann"]
+    users.close()
+
+
+def test_a_later_account_of_the_same_name_is_another_one(users: Users) -> None:
+    first = users.create("ann", "the secret")
+    assert users.is_current(first)
+    assert users.is_current(users.set_password("ann", "a new secret"))
+    users.remove("ann")
+    assert not users.is_current(first)
+    second = users.create("ann", "the secret")
+    assert not users.is_current(first)
+    assert users.is_current(second)

@@ -184,14 +184,15 @@ def fake_services(settings: Settings, detectors: dict[str, FakeDetector]) -> Ser
         "attempts": MemoryAttemptStore(),
         "keys": FakeKeys(),
     }
+    users = Users(
+        store,
+        bcrypt_rounds=settings.bcrypt_rounds,
+        audit=audit,
+        forget=(lambda _: 0) if pictures is None else pictures.forget,
+    )
     return Services(
         settings=settings,
-        users=Users(
-            store,
-            bcrypt_rounds=settings.bcrypt_rounds,
-            audit=audit,
-            forget=(lambda _: 0) if pictures is None else pictures.forget,
-        ),
+        users=users,
         quotas=quotas,
         audit=audit,
         pictures=pictures,
@@ -204,6 +205,7 @@ def fake_services(settings: Settings, detectors: dict[str, FakeDetector]) -> Ser
             Limits(settings.max_upload_bytes, settings.max_pixels),
             ready=lambda entry: entry.ready(models, device, probe),
             pictures=pictures,
+            is_current=users.is_current,
             deadline_seconds=settings.deadline_ms / 1000,
             device=device.name,
             quotas=quotas,

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from tests.web.checks import problem_of
 from tests.web.fakes import PASSWORD, bearer
 from visiongate.services import Services
-from visiongate.types import User
+from visiongate.types import Retained, User
 
 Headers = dict[str, str]
 MakeUser = Callable[..., User]
@@ -300,6 +300,51 @@ def test_removing_an_account_ends_its_tokens_and_deletes_its_pictures(
     problem_of(client.get("/api/v1/me", headers=mine), 401, "token_revoked")
     again = bearer(login("bob")["access_token"])
     assert client.get("/api/v1/images", headers=again).get_json()["images"] == []
+
+
+def test_what_an_interrupted_removal_left_is_not_its_names_next_account(
+    client: FlaskClient, admin: Headers, bob: User, login: Login, services: Services
+) -> None:
+    sent = {"file": (BytesIO(picture()), "1.jpg")}
+    mine = bearer(login("bob")["access_token"])
+    assert client.post("/api/v1/detect/face", data=sent, headers=mine).status_code == 200
+    services.user_store.remove("bob")  # as a process that is killed before it deletes the pictures
+    client.post(USERS, json={"username": "bob", "password": PASSWORD}, headers=admin)
+    again = bearer(login("bob")["access_token"])
+    assert client.get("/api/v1/images", headers=again).get_json()["images"] == []
+
+
+@pytest.mark.parametrize("made_again", [False, True])
+def test_a_picture_that_is_looked_at_while_its_user_is_removed_is_not_kept(
+    client: FlaskClient,
+    admin: Headers,
+    bob: User,
+    login: Login,
+    services: Services,
+    monkeypatch: pytest.MonkeyPatch,
+    made_again: bool,
+) -> None:
+    assert services.pictures is not None
+    keep = services.pictures.keep
+
+    def keep_late(*arguments: Any) -> Retained:
+        services.users.remove("bob")
+        if made_again:
+            services.users.create("bob", PASSWORD)
+        return keep(*arguments)
+
+    monkeypatch.setattr(services.pictures, "keep", keep_late)
+    answer = client.post(
+        "/api/v1/detect",
+        query_string={"detectors": "face"},
+        data={"file": (BytesIO(picture()), "1.jpg")},
+        headers=bearer(login("bob")["access_token"]),
+    )
+    report = answer.get_json()
+    assert answer.status_code == 200
+    assert report["retained"] is None
+    assert report["warnings"] == ["The picture was not kept: the account has been removed."]
+    assert services.pictures.list() == []
 
 
 class TestPages:
