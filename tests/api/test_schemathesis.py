@@ -93,7 +93,7 @@ _RUN = settings(
 
 
 def test_what_is_tested_is_what_is_served(gateway: Gateway) -> None:
-    assert requests.get(f"{gateway.url}/openapi.json", timeout=10).json() == _DOCUMENT
+    assert requests.get(f"{gateway.url}/openapi.json", timeout=60).json() == _DOCUMENT
 
 
 @schema.auth(refresh_interval=None)
@@ -156,7 +156,7 @@ def _make_sense(case: schemathesis.Case) -> None:
 @_RUN
 def test_operation(case: schemathesis.Case, gateway: Gateway, session: requests.Session) -> None:
     _make_sense(case)
-    case.call_and_validate(base_url=gateway.url, session=session)
+    case.call_and_validate(base_url=gateway.url, session=session, timeout=60)
 
 
 def test_one_after_the_other(gateway: Gateway, session: requests.Session) -> None:
@@ -165,6 +165,6 @@ def test_one_after_the_other(gateway: Gateway, session: requests.Session) -> Non
             _make_sense(case)
 
         def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, Any]:
-            return {"base_url": gateway.url, "session": session}
+            return {"base_url": gateway.url, "session": session, "timeout": 60}
 
     Machine.run(settings=settings(_RUN, stateful_step_count=6))

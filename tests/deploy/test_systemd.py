@@ -16,7 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter, Retry
 
 from tests.deploy.image import ROOT
-from tests.deploy.ports import unused_ports
+from tests.deploy.ports import START_SECONDS, unused_ports
 from visiongate.settings import PREFIX, Settings
 
 UNIT = ROOT / "deploy" / "visiongate.service"
@@ -83,7 +83,7 @@ class Notified:
     def __init__(self, folder: Path, *before: str) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.bind(str(folder / "notify"))
-        self._socket.settimeout(60)
+        self._socket.settimeout(START_SECONDS)
         world = environment(folder, NOTIFY_SOCKET=str(folder / "notify"))
         self.address = f"http://127.0.0.1:{world['VISIONGATE_PORT']}"
         self.log = folder / "log"
@@ -104,7 +104,7 @@ class Notified:
     def end(self) -> None:
         os.killpg(self.process.pid, signal.SIGTERM)
         try:
-            self.process.wait(30)
+            self.process.wait(START_SECONDS)
         finally:
             if self.process.poll() is None:
                 os.killpg(self.process.pid, signal.SIGKILL)

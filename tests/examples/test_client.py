@@ -134,8 +134,13 @@ def test_closing_logs_out(
 ) -> None:
     client.login()
     client.close()
-    bearer = {"Authorization": f"Bearer {session.tokens[0]['access_token']}"}
-    answer = requests.get(f"{gateway.address}/api/v1/me", headers=bearer, timeout=30)
+    for kind, method, route in (("access", "GET", "me"), ("refresh", "POST", "refresh")):
+        bearer = {"Authorization": f"Bearer {session.tokens[0][f'{kind}_token']}"}
+        answer = requests.request(
+            method, f"{gateway.address}/api/v1/{route}", headers=bearer, timeout=60
+        )
+        assert answer.status_code == 401
+    # Of the two only this one lives long enough here to be surely ended by nothing else.
     assert answer.json()["code"] == "token_revoked"
 
 

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from visiongate.models.manifest import Model
 
 CONTENT = bytes(range(256)) * 800
+PATIENCE_SECONDS = 120
 
 
 class ModelServer:
@@ -61,7 +62,7 @@ class ModelServer:
         handler.wfile.flush()
         if kind == "slow":
             self.half_sent.set()
-            self.release.wait(30)
+            self.release.wait(PATIENCE_SECONDS)
         if kind != "truncated":
             handler.wfile.write(body[half:])
 

@@ -45,7 +45,7 @@ class Held:
         with self._engine.admit(time.monotonic() + FAR):
             self._log.append(self.number)
             self.inside.set()
-            assert self.release.wait(10)
+            assert self.release.wait(FAR)
 
 
 def test_no_more_run_than_may_and_the_line_is_first_come_first_served(
@@ -59,9 +59,9 @@ def test_no_more_run_than_may_and_the_line_is_first_come_first_served(
     assert (engine.running, engine.waiting) == (2, 4)
     for number, item in enumerate(held):
         item.release.set()
-        item.future.result(10)
+        item.future.result(FAR)
         if number + 2 < len(held):
-            assert held[number + 2].inside.wait(10)
+            assert held[number + 2].inside.wait(FAR)
     assert order[2:] == [2, 3, 4, 5]
     assert sorted(order[:2]) == [0, 1]
     assert (engine.running, engine.waiting) == (0, 0)
@@ -79,18 +79,18 @@ def test_a_full_line_refuses_at_once_and_says_when_to_come_back(pool: ThreadPool
     assert caught.value.retry_after >= 1
     for item in held:
         item.release.set()
-        item.future.result(10)
+        item.future.result(FAR)
 
 
 def test_waiting_ends_at_the_deadline_and_leaves_the_line(pool: ThreadPoolExecutor) -> None:
     engine = LocalEngine(1, 5)
     held = Held(engine, pool, [], 0)
-    assert held.inside.wait(10)
+    assert held.inside.wait(FAR)
     with pytest.raises(DeadlineExceeded), engine.admit(time.monotonic() + 0.02):
         pass
     assert engine.waiting == 0
     held.release.set()
-    held.future.result(10)
+    held.future.result(FAR)
     with engine.admit(time.monotonic() + FAR):
         assert engine.running == 1
 
@@ -113,15 +113,15 @@ def test_an_error_inside_gives_the_place_back() -> None:
 def test_close_waits_for_what_runs_and_refuses_the_rest(pool: ThreadPoolExecutor) -> None:
     engine = LocalEngine(1, 5)
     running = Held(engine, pool, [], 0)
-    assert running.inside.wait(10)
+    assert running.inside.wait(FAR)
     waiting = Held(engine, pool, [], 1)
     until(lambda: engine.waiting == 1)
     closing = pool.submit(engine.close)
     with pytest.raises(Unavailable, match="shutting down"):
-        waiting.future.result(10)
+        waiting.future.result(FAR)
     assert not closing.done()
     running.release.set()
-    closing.result(10)
+    closing.result(FAR)
     with pytest.raises(Unavailable), engine.admit(time.monotonic() + FAR):
         pass
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.model_server import CONTENT, ModelServer, serving
+from tests.unit.model_server import CONTENT, PATIENCE_SECONDS, ModelServer, serving
 from visiongate.contracts import ModelStore
 from visiongate.errors import ModelUnavailable
 from visiongate.models import background
@@ -250,7 +250,7 @@ class TestTogether:
             with pytest.raises(ModelUnavailable, match="being fetched") as error:
                 store.path("tiny")
             assert error.value.retry_after == 5.0
-            assert server.half_sent.wait(10)
+            assert server.half_sent.wait(PATIENCE_SECONDS)
         server.release.set()
         assert store.fetch("tiny").read_bytes() == CONTENT  # waits for the one that goes on
         assert store.path("tiny") == cache / "tiny.bin"
@@ -274,7 +274,7 @@ class TestTogether:
         context = multiprocessing.get_context("spawn")
         victim = context.Process(target=_fetched_size, args=(server.model("slow"), cache))
         victim.start()
-        assert server.half_sent.wait(30)
+        assert server.half_sent.wait(PATIENCE_SECONDS)
         victim.kill()
         victim.join()
         victim.close()

@@ -97,8 +97,8 @@ class TestBadServers:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        use(f"cam.test:{port}", cam_test=[[PUBLIC, OTHER]])
-        answer = ask(client, auth, f"http://cam.test:{port}/1.jpg")
+            use(f"cam.test:{port}", cam_test=[[PUBLIC, OTHER]])
+            answer = ask(client, auth, f"http://cam.test:{port}/1.jpg")
         problem_of(answer, 502, "url_unreachable")
 
     @pytest.mark.parametrize(
