@@ -101,9 +101,9 @@ def _check_address(settings: Settings) -> None:
     try:
         socket.create_server((settings.host, settings.port), family=family).close()
     except OSError as error:
+        reason = str(error.strerror or error).partition(" (while ")[0]  # "... to bind on address"
         raise ConfigurationError(
-            f"The gateway cannot listen on {settings.host}, port {settings.port}: "
-            f"{error.strerror or error}. Stop what listens there, or choose another port: "
+            f"The gateway cannot listen on {settings.host}, port {settings.port}: {reason}. Stop what listens there, or choose another port: "
             f"VISIONGATE_PORT={settings.port % 65535 + 1}"
         ) from error
 

@@ -32,5 +32,6 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"visiongate: The gateway cannot listen on 127.0.0.1, port {port}: ")
+    assert line.count("127.0.0.1") == 1
     assert f"VISIONGATE_PORT={port % 65535 + 1}" in line
     assert not (tmp_path / "data").exists()
