@@ -103,7 +103,8 @@ def _check_address(settings: Settings) -> None:
     except OSError as error:
         reason = str(error.strerror or error).partition(" (while ")[0]  # "... to bind on address"
         raise ConfigurationError(
-            f"The gateway cannot listen on {settings.host}, port {settings.port}: {reason}. Stop what listens there, or choose another port: "
+            f"The gateway cannot listen on {settings.host}, port {settings.port}: {reason}. "
+            "Stop what listens there, or choose another port: "
             f"VISIONGATE_PORT={settings.port % 65535 + 1}"
         ) from error
 
