@@ -21,6 +21,11 @@ class Complaints:
         page.on("pageerror", self._error)
         page.on("request", self._request)
 
+    def wait_for(self, count: int, page: Page) -> None:
+        """Return once so many were heard: the browser tells of them after what they are about."""
+        while len(self.found) < count:
+            page.wait_for_event("console")
+
     def _console(self, message: ConsoleMessage) -> None:
         # Violations of the Content-Security-Policy are among the errors.
         if message.type in ("error", "warning") and not message.text.startswith(_ANSWERED):

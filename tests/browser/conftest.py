@@ -17,7 +17,9 @@ from tests.browser.playground import Playground
 from tests.detectors.networks import save_constant
 from tests.examples.real_gateway import RealGateway
 
-expect.set_options(timeout=20_000)  # milliseconds: machines that test do more at the same time
+PATIENCE_MS = 120_000
+"""For what the page is to do: only a page that never does it may fail a test."""
+expect.set_options(timeout=PATIENCE_MS)
 
 FLAGS = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 
@@ -58,6 +60,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealGateway]:
 def context(chromium: Browser) -> Iterator[BrowserContext]:
     """One user's browser; the pages of its tests share the files that it keeps, and no more."""
     context = chromium.new_context(permissions=["clipboard-read", "clipboard-write", "camera"])
+    context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()
 

@@ -49,6 +49,11 @@ class Playground:
         self.enter.click()
         expect(self.choose).to_be_visible()
 
+    def log_out(self) -> None:
+        """Log out, and wait for the gateway's word: it comes late, and is said over what comes."""
+        self.page.get_by_role("button", name="Log out").click()
+        expect(self.status).to_contain_text("Logged out")
+
     def detector(self, name: str) -> Locator:
         return self.page.get_by_role("checkbox", name=name, exact=True)
 
@@ -58,11 +63,13 @@ class Playground:
         self.choose.click()
 
     def asked(self, picture: Path | FilePayload) -> Report:
-        """Give one picture and return the gateway's answer, once the page shows it."""
+        """Give one picture and return the gateway's answer, once the page shows both."""
         with self.page.expect_response(is_detection) as answer:
             self.give(picture)
         assert answer.value.status == 200, answer.value.text()
         expect(self.status).to_contain_text("ound")
+        # Decoded, so that the next paint has it; what cannot be shown is shown otherwise.
+        self.picture.evaluate("picture => picture.decode().catch(() => {})")
         report: Report = answer.value.json()
         return report
 
@@ -101,8 +108,14 @@ def without_times(report: Report) -> Report:
     return {**report, "detectors": detectors}
 
 
-def sides(locator: Locator) -> tuple[float, float, float, float]:
-    """Return the left, top, right and bottom of an element, in pixels of the page."""
-    box = locator.bounding_box()
-    assert box is not None
-    return box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]
+def sides(picture: Locator, boxes: Locator) -> list[tuple[float, float, float, float]]:
+    """Return left, top, right and bottom of a picture, then of each box, at one moment."""
+    handles = boxes.element_handles()
+    measured: list[list[float]] = picture.evaluate(
+        """(picture, boxes) => [picture, ...boxes].map((one) => {
+            const {left, top, right, bottom} = one.getBoundingClientRect();
+            return [left, top, right, bottom];
+        })""",
+        handles,
+    )
+    return [(left, top, right, bottom) for left, top, right, bottom in measured]

@@ -139,14 +139,14 @@ def test_logging_out_switches_the_camera_off(filming: Playground) -> None:
 def test_a_gateway_that_is_busy_is_asked_again_when_it_said(playground: Playground) -> None:
     def refuse(route: Route) -> None:
         problem = {"detail": "Too many requests are waiting.", "code": "overloaded"}
-        route.fulfill(status=503, json=problem, headers={"Retry-After": "1"})
+        route.fulfill(status=503, json=problem, headers={"Retry-After": "50"})
 
     playground.page.clock.install()
     playground.page.route(DETECT, refuse, times=1)
     playground.camera.click()
     expect(playground.problem).to_contain_text("Too many requests are waiting.")
-    expect(playground.problem).to_contain_text("It is asked again in 1 s.")
-    playground.page.clock.run_for(2000)
+    expect(playground.problem).to_contain_text("It is asked again in 50 s.")
+    playground.page.clock.run_for(51_000)
     expect(playground.problem).to_be_hidden()
     expect(playground.times).to_contain_text("answers a second")
 

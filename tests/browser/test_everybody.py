@@ -35,6 +35,7 @@ def test_by_keyboard_alone(entrance: Playground, portrait: Path) -> None:
     with page.expect_response(is_detection) as answer:
         keys.press("Home")
     assert "min_confidence=0&" in answer.value.url
+    expect(entrance.rows).to_have_count(len(answer.value.json()["detections"]))
     reach(entrance, "#rows button")
     expect(entrance.boxes.last).to_be_visible()
     reach(entrance, "#copy-curl")

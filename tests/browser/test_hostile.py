@@ -109,7 +109,7 @@ def test_the_browser_itself_refuses_scripts_and_html(
     expect(playground.page.locator("#owned")).to_have_count(0)
     expect(playground.page.locator("body")).to_be_visible()
     expect(playground.page).to_have_title("Visiongate: the playground")
-    assert len(complaints.found) >= 3
+    complaints.wait_for(3, playground.page)
     for complaint in complaints.found:
         assert re.search("Content Security Policy|Trusted(HTML|Script)", complaint)
     complaints.found.clear()

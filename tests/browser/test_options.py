@@ -106,7 +106,8 @@ def test_the_question_may_change_while_it_is_asked(playground: Playground, portr
         held.append(route)
 
     playground.page.route("**/api/v1/detect?detectors=face&*", hold)
-    playground.give(portrait)
+    with playground.page.expect_request("**/api/v1/detect?detectors=face&*"):
+        playground.give(portrait)
     expect(playground.status).to_contain_text("Asking about grace_hopper.jpg")
     playground.detector("gender").check()
     expect(playground.rows.last).to_contain_text("gender: female")

@@ -9,6 +9,7 @@ const ENLARGED = 4; // at most so many times the picture's own size
 const layer = byId("boxes");
 const rows = byId("rows");
 const retie = tie(layer, rows);
+let measured = false; // whether the gateway has told the size of what is shown
 
 /** Show nothing. */
 export function showNothing() {
@@ -23,7 +24,10 @@ export function showPicture({ url, name }) {
   image.classList.remove("unreadable");
   turn(image, 1);
   image.alt = name;
-  image.onload = () => shape(image.naturalWidth, image.naturalHeight);
+  measured = false;
+  image.onload = () => {
+    if (!measured) shape(image.naturalWidth, image.naturalHeight);
+  };
   image.onerror = () => {
     image.classList.add("unreadable");
     if (!layer.hasChildNodes()) reveal("blind");
@@ -44,6 +48,7 @@ export function showReport(report, took, rate = null) {
   if (report) {
     // The gateway's size holds: it is the upright picture's, which boxes are measured in.
     shape(report.image.width, report.image.height);
+    measured = true;
     turn(byId("shown"), report.image.orientation_applied);
     draw(layer, report);
     // Where the browser cannot show the picture, the boxes are at least on an empty sheet.
