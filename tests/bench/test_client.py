@@ -15,12 +15,18 @@ class _Echo(BaseHTTPRequestHandler):
     """Answers with the length of the body; ``/close``, ``/chunks`` and ``/busy`` as they say."""
 
     connections = 0
+    clients = threading.Barrier(1)
+    """Where the first requests of so many connections meet: no client goes on without another."""
 
     def setup(self) -> None:
         super().setup()
         type(self).connections += 1
+        self._has_met = False
 
     def do_POST(self) -> None:
+        if not self._has_met:
+            self._has_met = True
+            self.clients.wait(60)
         body = self.rfile.read(int(self.headers["Content-Length"]))
         answer = f'{{"bytes": {len(body)}}}'.encode()
         self.send_response(503 if self.path == "/busy" else 200)
@@ -57,6 +63,7 @@ def post(port: int, path: str, body: bytes = b"12345") -> client.Request:
 
 
 def test_every_request_is_sent_and_its_answer_compared(port: int, handler: type[_Echo]) -> None:
+    handler.clients = threading.Barrier(3)
     requests = [post(port, "/", b"1"), post(port, "/", b"22")]
     found = client.run(requests, 3, total=20, expected=[{"bytes": 1}, {"bytes": 3}])
     assert found.requests == 20
@@ -69,6 +76,7 @@ def test_every_request_is_sent_and_its_answer_compared(port: int, handler: type[
 def test_a_server_that_closes_after_each_answer_is_connected_to_again(
     port: int, handler: type[_Echo]
 ) -> None:
+    handler.clients = threading.Barrier(2)
     assert client.run([post(port, "/close")], 2, total=6).requests == 6
     assert handler.connections == 6
 

@@ -104,6 +104,13 @@ def save(folder: Path, shape: list[int], build: Any) -> Path:
     return folder / "small.xml"
 
 
+@pytest.fixture(autouse=True)
+def nothing_compiles_yet() -> None:
+    """Wait for what earlier tests, of whatever file, have left to be compiled."""
+    for thread in compiling():
+        thread.join()
+
+
 @pytest.fixture
 def linear(tmp_path: Path) -> Path:
     """y0 = 2 x + 1, y1 = -x, of any number of rows of three."""

@@ -86,7 +86,7 @@ def test_loads_once_however_many_ask_at_the_same_time() -> None:
     barrier = threading.Barrier(8)
 
     def ask(_: int) -> Detector:
-        barrier.wait(10)
+        barrier.wait(60)
         return ready(entry)
 
     with ThreadPoolExecutor(8) as pool:
