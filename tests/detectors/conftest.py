@@ -15,6 +15,7 @@ from tests.detectors.networks import save_brightest_channel
 _MAKE = """
 import sys, numpy as np, keras, tensorflow as tf
 folder = sys.argv[1]
+colours = np.random.default_rng(0).random((50, 3))
 net = keras.Sequential([
     keras.layers.Input((16, 20, 3)),
     keras.layers.GlobalAveragePooling2D(),
@@ -29,7 +30,7 @@ def save(name, kind=None):
     if kind is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: (
-            [np.full((1, 16, 20, 3), colour, "float32")] for colour in np.random.rand(50, 3)
+            [np.full((1, 16, 20, 3), colour, "float32")] for colour in colours
         )
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = kind
