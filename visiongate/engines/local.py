@@ -23,10 +23,24 @@ _SMOOTHING = 0.1
 """Weight of the newest request in the running mean of service times (for ``Retry-After``)."""
 
 
-class _Place(threading.Event):
-    """A request's place in line; ``granted`` changes only under the engine's lock."""
+class _Place:
+    """A request's place in line; ``granted`` changes only under the engine's lock.
 
-    granted = False
+    One bare lock: waking somebody by ``threading.Event`` takes three, and as many turns.
+    """
+
+    def __init__(self) -> None:
+        self.granted = False
+        self._asleep = threading.Lock()
+        self._asleep.acquire()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until ``wake``, but no longer than that."""
+        self._asleep.acquire(timeout=seconds)
+
+    def wake(self) -> None:
+        """End that sleep; once. Best without the engine's lock, which the woken may want."""
+        self._asleep.release()
 
 
 class LocalEngine:
@@ -96,7 +110,7 @@ class LocalEngine:
         with self._lock:
             self._closed = True
             for place in self._line:
-                place.set()
+                place.wake()
             self._line.clear()
             while self._running:
                 self._idle.wait()
@@ -117,32 +131,34 @@ class LocalEngine:
             place = _Place()
             self._line.append(place)
         place.wait(max(0.0, deadline - time.monotonic()))
+        if place.granted and not self._closed and time.monotonic() < deadline:
+            return
         with self._lock:
             # Between the time-out and this lock the place may still have been granted.
-            if place.granted and not self._closed and time.monotonic() < deadline:
-                return
-            if place.granted:
-                self._pass_on()
-            elif place in self._line:
+            granted = place.granted
+            if not granted and place in self._line:
                 self._line.remove(place)
-            self._refuse_if_closed()
-            raise self._too_late()
+        if granted:
+            self._pass_on()
+        self._refuse_if_closed()
+        raise self._too_late()
 
     def _leave(self, seconds: float) -> None:
         with self._lock:
             self._mean_seconds += _SMOOTHING * (seconds - self._mean_seconds)
-            self._pass_on()
+        self._pass_on()
 
     def _pass_on(self) -> None:
-        """Give the place to the first in line, or free it. The caller holds the lock."""
-        if self._line:
+        """Give the place to the first in line, or free it."""
+        with self._lock:
+            if not self._line:
+                self._running -= 1
+                if not self._running:
+                    self._idle.notify_all()
+                return
             place = self._line.popleft()
             place.granted = True
-            place.set()
-            return
-        self._running -= 1
-        if not self._running:
-            self._idle.notify_all()
+        place.wake()
 
     def _check(self, deadline: float) -> None:
         if time.monotonic() >= deadline:
