@@ -25,6 +25,8 @@ __all__ = ["LEAST_RATE", "PIECE", "Connection", "LeavingWorker"]
 
 ANSWER_SECONDS = 20.0
 _CLOSE_SECONDS = 2.0
+_NOTIFY_SECONDS = 0.5
+"""gunicorn's ``timeout`` is whole seconds; each time costs a call of the system."""
 LEAST_RATE = 500
 """Bytes a second that buy a body, or an answer, more time; so a phone's upload comes through."""
 PIECE = 262_144
@@ -49,6 +51,7 @@ class Connection(TConn):  # type: ignore[misc]
         self.until = 0.0
         self.then: Callable[[], None] | None = None
         self.drained = 0
+        self.is_watched = False
         self.is_closed = False
 
 
@@ -58,6 +61,14 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._leaving: dict[Connection, None] = {}  # with an answer to take, or to be closed
+        self._notified = 0.0
+
+    def notify(self) -> None:
+        """Tell the parent that all is well; now and then, not at every turn of the loop."""
+        now = time.monotonic()
+        if now >= self._notified + _NOTIFY_SECONDS:
+            self._notified = now
+            super().notify()
 
     def _expect(self, conn: Connection, begun_with: bytes = b"") -> None:
         """Wait for a request, of which these bytes are there already."""
@@ -69,7 +80,14 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
 
     def _watch(self, conn: Connection, events: int, then: Callable[[Connection], None]) -> None:
         """Have the loop call ``then`` when the connection is ready for it."""
-        self.poller.register(conn.sock, events, lambda _: self._safely(conn, then))
+        watch = self.poller.modify if conn.is_watched else self.poller.register
+        conn.is_watched = True
+        watch(conn.sock, events, lambda _: self._safely(conn, then))
+
+    def _unwatch(self, conn: Connection) -> None:
+        conn.is_watched = False
+        with suppress(OSError, KeyError, ValueError):
+            self.poller.unregister(conn.sock)
 
     def _safely(self, conn: Connection, then: Callable[[Connection], None]) -> None:
         """Have whatever fails end this connection, and not the loop that serves all of them."""
@@ -85,7 +103,6 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
         """Begin with the next request of a connection that was kept."""
         if client.fileno() < 0:
             return  # closed meanwhile, to let another in
-        self.poller.unregister(client)
         self.keepalived_conns.remove(conn)
         self._expect(conn)
         self._read(conn)  # it is there: no need to look around once more
@@ -143,7 +160,7 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
         conn.sock.send_rest()
         if not conn.sock.unsent_bytes:
             del self._leaving[conn]
-            self.poller.unregister(conn.sock)
+            self._unwatch(conn)
             self._left(conn)
 
     def _left(self, conn: Connection) -> None:
@@ -201,7 +218,6 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
             return
         conn.is_closed = True
         self._leaving.pop(conn, None)
-        with suppress(OSError, KeyError, ValueError):
-            self.poller.unregister(conn.sock)
+        self._unwatch(conn)
         self.nr_conns -= 1
         conn.close()

@@ -254,8 +254,7 @@ class PatientWorker(LeavingWorker):
         del self._arriving[conn]
         self._held -= conn.held
         conn.held = 0
-        with suppress(OSError, KeyError, ValueError):
-            self.poller.unregister(conn.sock)
+        self._unwatch(conn)
 
     def _let_go(self, conn: Connection) -> None:
         """Keep nothing of what has come."""
