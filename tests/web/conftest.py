@@ -13,13 +13,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from db.usage import SQLiteUsageStore
-from tests.contract.memory_stores import MemoryAttemptStore
+from tests.contract.memory_stores import MemoryAttemptStore, MemoryRevocationStore
 from tests.web.fakes import (
     PASSWORD,
     FakeDetector,
     FakeKeys,
     FakeModels,
-    FakeRevocations,
     FakeUserStore,
     bearer,
     fake_detectors,
@@ -180,7 +179,7 @@ def fake_services(settings: Settings, detectors: dict[str, FakeDetector]) -> Ser
     engine = LocalEngine(settings.concurrency or 2, settings.max_waiting)
     fakes: dict[str, Any] = {
         "user_store": store,
-        "revocations": FakeRevocations(),
+        "revocations": MemoryRevocationStore(),
         "attempts": MemoryAttemptStore(),
         "keys": FakeKeys(),
     }

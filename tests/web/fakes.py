@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import builtins
 import secrets
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from visiongate.contracts import ModelStore
@@ -63,25 +62,6 @@ class FakeUserStore:
 
     def page(self, after: str, limit: int) -> builtins.list[User]:
         return [user for user in self.list() if user.username > after][:limit]
-
-
-class FakeRevocations:
-    """Revoked ids in a dictionary."""
-
-    def __init__(self) -> None:
-        self._until: dict[str, float] = {}
-
-    def revoke(self, ids: Iterable[str], until: float) -> bool:
-        ids = list(ids)
-        fresh = not self.is_revoked(*ids)
-        self._until.update(dict.fromkeys(ids, until))
-        return fresh
-
-    def is_revoked(self, *ids: str) -> bool:
-        return any(self._until.get(id_, 0.0) > time.time() for id_ in ids)
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 @dataclass(frozen=True)
