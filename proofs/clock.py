@@ -6,6 +6,7 @@ it another time of day, but not another pace: a clock that an operator or NTP se
 
 from __future__ import annotations
 
+import calendar
 import shutil
 import subprocess
 import time
@@ -44,7 +45,7 @@ def prove(report: Report, folder: Path, scale: Scale) -> None:
             report.holds(f"{name}: logs in", log_in(gateway)[0], expected=200)
             report.holds(f"{name}: detects", status, expected=200)
             kept = time.strptime(answer["retained"]["created"], "%Y-%m-%dT%H:%M:%SZ")
-            away = time.mktime(kept) - time.timezone - time.time()
+            away = calendar.timegm(kept) - time.time()
             report.at_most(f"{name}: the gateway sees it, s away", abs(away - step), 600)
             status = detect(gateway, headers=ended)[0]
             report.holds(f"{name}: an ended token stays out", status, expected=401)

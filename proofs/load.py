@@ -22,8 +22,9 @@ from proofs.wires import Wire
 __all__ = ["Wave", "offer", "offering", "percentile"]
 
 _LOOK_SECONDS = 0.5
-_PATIENCE_SECONDS = 60.0
-"""An answer that has not come by then is a ``TimeoutError``."""
+_PATIENCE_SECONDS = 300.0
+"""An answer that has not come by then is a ``TimeoutError``; the last in a line of 64 waits a
+minute where a detector takes a second."""
 
 
 @dataclass
@@ -130,4 +131,5 @@ def offering(
     """Do it in a process of its own, beside the ``with`` block."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
+        pool.submit(percentile, [0.0], 1.0).result()  # it has started, and knows this module
         yield pool.submit(offer, requests, clients=clients, seconds=seconds, rate=rate, total=total)

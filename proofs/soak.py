@@ -59,7 +59,7 @@ def prove(report: Report, folder: Path, scale: Scale) -> None:
             time.sleep(every)
             samples.append(sample(gateway.pid, time.monotonic() - begun))
         wave = future.result()
-    # The generator's own start comes before its load, so the last samples may be of an idle one.
+    # The last ones may be of a gateway that idles: what was on its way at the end is waited for.
     inside = [one for one in samples if one.seconds <= seconds]
     report.note(clients=_CLIENTS, requests=wave.offered, per_second=wave.served)
     report.none("answers that are not 200", wave.strange(200))

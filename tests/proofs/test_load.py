@@ -85,10 +85,10 @@ def test_what_is_no_answer_is_told_by_its_kind(serve: Serve, answer: bytes, kind
 
 
 def test_where_nobody_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    request = Request("127.0.0.1", port, b"GET / HTTP/1.1\r\n\r\n")
-    wave = offer([request], clients=1, seconds=60, total=2)
+    with socket.socket() as held:  # so that nobody else comes to listen there
+        held.bind(("127.0.0.1", 0))
+        request = Request("127.0.0.1", held.getsockname()[1], b"GET / HTTP/1.1\r\n\r\n")
+        wave = offer([request], clients=1, seconds=60, total=2)
     assert wave.statuses == {"ConnectionRefusedError": 2}
 
 

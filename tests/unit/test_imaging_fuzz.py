@@ -28,7 +28,7 @@ BOUNDED = settings(
     deadline=None,
     derandomize=True,
     database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 VARIETIES: dict[str, list[dict[str, object]]] = {
