@@ -39,6 +39,9 @@ _SIDE = 224
 # The network's softmax is quantised: 256 steps from 0 to 1 (the file's scale is 1/256, zero 0).
 _STEPS = 256
 _CLASSES = 1001
+# Below it an answer, in millionths, could not be told from 0: nearly all classes are there, and
+# which of them comes fifth is chance. Who asks for 0 gets them all the same.
+_LEAST = 1e-6
 
 
 _INTENDED = "Saying what a photograph shows as a whole, among the 1000 classes of ImageNet."
@@ -62,10 +65,11 @@ class _Network(Protocol):
 class ClassifyDetector:
     """A detection for each of the ``top`` likeliest classes, each over the whole picture.
 
-    By default they are ImageNet's, by MobileNetV2. Confidences are the network's softmax.
+    Classes that the network gives no likelihood are left out unless they are asked for. By default
+    they are ImageNet's, by MobileNetV2. Confidences are the network's softmax.
 
     Options:
-        top: how many classes are answered.
+        top: how many classes are answered at most.
         model: the file of a network of the user's own, in MobileNetV2's place.
         labels, input_size, colour, scaling, activation: as of ``CustomModel``, for that file.
 
@@ -96,7 +100,7 @@ class ClassifyDetector:
             task="classification",
             labels=self._network.labels,
             description="What the picture shows as a whole: the likeliest classes.",
-            default_confidence=0.0,
+            default_confidence=_LEAST,
             # Its quantised network is unsteady: at twice its side, small classes change places.
             enough=Enough(shorter=4 * _SIDE) if model is None else None,
         )

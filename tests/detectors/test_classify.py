@@ -65,14 +65,34 @@ class TestAnswers:
         (sure,) = detector.predict([picture], PredictOptions(min_confidence=0.2))
         assert len(sure) == 2
         assert sure == three[:2]
-        (asked,) = detector.predict([picture], PredictOptions(labels=frozenset({"tripod"})))
-        assert [d.label for d in asked] == ["tripod"]
+        (asked,) = detector.predict([picture], PredictOptions(labels=frozenset({"Boston bull"})))
+        assert [d.label for d in asked] == ["Boston bull"]
         assert detector.predict([picture], PredictOptions(max_detections=0)) == [()]
+
+    def test_classes_of_no_likelihood_are_answered_only_where_they_are_asked_for(
+        self, detector: ClassifyDetector, photos: Path
+    ) -> None:
+        picture = read(photos / "coffee.png")
+        (found,) = detector.predict([picture], ALL)
+        assert 0 < len(found) < 5
+        assert all(round(one.confidence, 6) > 0 for one in found)
+        (five,) = detector.predict([picture], PredictOptions(min_confidence=0.0))
+        assert len(five) == 5
+        assert five[: len(found)] == found
+        assert five[-1].confidence == 0
+        upload = PredictOptions(min_confidence=0.0, max_detections=3)  # the replaced service's
+        assert [
+            len(found) for found in detector.predict([read(photos / "camera.png")], upload)
+        ] == [3]
+        tripod = frozenset({"tripod"})
+        assert detector.predict([picture], PredictOptions(labels=tripod)) == [()]
+        (asked,) = detector.predict([picture], PredictOptions(labels=tripod, min_confidence=0.0))
+        assert [one.label for one in asked] == ["tripod"]
 
     def test_top_is_a_setting(self, weights: Path, tmp_path: Path, photos: Path) -> None:
         wide = ClassifyDetector(top=1000)
         wide.load(FileModelStore(tmp_path, mirror=str(weights), offline=True), Device())
-        options = PredictOptions(max_detections=2000)
+        options = PredictOptions(max_detections=2000, min_confidence=0.0)
         (found,) = wide.predict([read(photos / "coffee.png")], options)
         assert len(found) == 1000
         assert "background" not in {d.label for d in found}
@@ -103,7 +123,7 @@ class TestWhatItIs:
         assert len(labels) == 1000
         assert {"soccer ball", "tench", "maillot", "maillot, tank suit"} <= set(labels)
         assert "background" not in labels
-        assert detector.info.default_confidence == 0.0
+        assert detector.info.default_confidence == 1e-6
 
     def test_a_report_names_the_model(self, detector: ClassifyDetector) -> None:
         assert detector.model is not None

@@ -104,7 +104,7 @@ def same_finds(a: tuple[Detection, ...], b: tuple[Detection, ...], least: float)
 def same_class(a: tuple[Detection, ...], b: tuple[Detection, ...], _least: float) -> bool:
     """Tell whether both are as sure of each class, and say the same first if sure of it."""
     first, second = ({one.label: one.confidence for one in found} for found in (a, b))
-    sure = a[0].confidence - a[1].confidence > NEAR
+    sure = a[0].confidence - (a[1].confidence if len(a) > 1 else 0.0) > NEAR
     return (a[0].label == b[0].label or not sure) and all(
         abs(chances[label] - others.get(label, 0.0)) <= 2 * NEAR
         for chances, others in ((first, second), (second, first))
