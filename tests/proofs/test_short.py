@@ -14,7 +14,7 @@ from proofs.scale import Scale
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
-    pytest.mark.timeout(600),  # each starts gateways, which a busy machine takes long for
+    pytest.mark.timeout(1800),  # each starts gateways: minutes on a busy machine
 ]
 
 
