@@ -121,6 +121,8 @@ def _check(settings: Settings) -> None:
 
     services = build_services(settings)
     services.keys.list()  # makes them, or says what is wrong with them
+    if settings.workers > 1 and sys.platform != "win32":
+        services.registry.read_ahead(services.models)
     services.close()
     import_openvino()
     if not services.user_store.page("", 1):

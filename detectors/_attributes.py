@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detectors._cards import own_card, shipped_card
 from detectors._custom import CustomClassifier, CustomModel
-from detectors._faces_network import FacesNetwork, shared_network
+from detectors._faces_network import FacesNetwork, read_network_ahead, shared_network
 from visiongate.contracts import ModelStore
 from visiongate.errors import ConfigurationError, DetectorUnavailable
 from visiongate.types import (
@@ -109,6 +109,10 @@ class AttributeDetector:
         if self._custom is not None:
             return own_card(str(self._custom.spec.path), sensitive=True)
         return shipped_card(_INTENDED)
+
+    def read_ahead(self, models: ModelStore) -> None:  # noqa: ARG002 - it comes with the program
+        if self._custom is None:
+            read_network_ahead()
 
     def load(self, models: ModelStore, device: Device) -> None:
         if self._custom is not None:

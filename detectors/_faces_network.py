@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from visiongate.errors import ModelUnavailable
 from visiongate.runtimes.converted import sha256_of
-from visiongate.runtimes.openvino import OpenVinoModel
+from visiongate.runtimes.openvino import OpenVinoModel, read_ahead
 from visiongate.types import Device, Image, ModelUse
 
-__all__ = ["GENDER", "GROUP", "SIZE", "FacesNetwork", "shared_network"]
+__all__ = ["GENDER", "GROUP", "SIZE", "FacesNetwork", "read_network_ahead", "shared_network"]
 
 GENDER, GROUP = "gender", "group"
 SIZE = 150
@@ -77,6 +77,11 @@ class FacesNetwork:
         shrinks = min(crop.shape[:2]) >= self.size
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         return np.asarray(cv2.resize(crop, (self.size, self.size), interpolation=how), np.uint8)
+
+
+def read_network_ahead() -> None:
+    """Read the network once for all processes that are forked from this one."""
+    read_ahead(_FILE)
 
 
 _shared: weakref.WeakValueDictionary[Device, FacesNetwork] = weakref.WeakValueDictionary()

@@ -16,7 +16,7 @@ from detectors._candidates import Candidates, Wish
 from detectors._coco import LABELS
 from visiongate.contracts import ModelStore
 from visiongate.models.manifest import model_use
-from visiongate.runtimes.openvino import OpenVinoModel, Pixels
+from visiongate.runtimes.openvino import OpenVinoModel, Pixels, read_ahead
 from visiongate.types import Device, Enough, Image, ModelUse
 
 __all__ = ["PicoDet", "cells", "decode", "shrunk"]
@@ -41,6 +41,10 @@ class PicoDet:
 
     def __init__(self, name: str) -> None:
         self._name = name
+
+    def read_ahead(self, models: ModelStore) -> None:
+        if (file := models.find(self._name)) is not None:
+            read_ahead(file, pixels=_PIXELS)
 
     def load(self, models: ModelStore, device: Device) -> ModelUse:
         self._model = OpenVinoModel(

@@ -123,6 +123,10 @@ class ObjectDetector:
             return own_card(self._name)
         return manifest_card(self._name, _INTENDED, _LIMITS, "built into OpenCV")
 
+    def read_ahead(self, models: ModelStore) -> None:
+        if isinstance(self._network, PicoDet):
+            self._network.read_ahead(models)
+
     def load(self, models: ModelStore, device: Device) -> None:
         try:
             self._model = self._network.load(models, device)

@@ -47,6 +47,10 @@ class Detector(Protocol):
 
     Beside this it may have an attribute ``card``, a ``visiongate.types.ModelCard``, readable
     before ``load``; that is what ``GET /api/v1/detectors/NAME/card`` answers.
+
+    It may also have a method ``read_ahead(models)``. Where several workers serve, it is called
+    once in the process that forks them, to read what they can share. It must neither fetch
+    anything nor start a thread, which would not survive the fork.
     """
 
     @property

@@ -177,6 +177,19 @@ class Registry:
             entries.append(entry)
         return cls(entries)
 
+    def read_ahead(self, models: ModelStore) -> None:
+        """Have the enabled detectors read what processes forked from this one will share.
+
+        What fails is not told here: it fails again, and is told, when the detector is loaded.
+        """
+        for entry in self:
+            read = getattr(entry.detector, "read_ahead", None)
+            if read is not None and entry.state is DetectorState.REGISTERED:
+                try:
+                    read(models)
+                except Exception as error:  # noqa: BLE001 - whatever it is, it must not end the start
+                    _log.debug("detector %s: nothing is read ahead: %s", entry.name, error)
+
     def names(self) -> tuple[str, ...]:
         return tuple(self._entries)
 

@@ -18,7 +18,8 @@ The gateway as it is installed, with one to four worker processes, after every d
 answered eight clients for each of them for a while. In the first column the memory of all
 processes, pages that several share counted once (PSS); beside it what each worker shares with
 nobody (USS). What is loaded before the workers are forked, they share: Python, its packages, and
-the libraries. Each has its own networks, once for each core of its share."""
+the libraries, and most networks as they are read. Each compiles its own, once for each core of its
+share."""
 AIM = "450 MB with all detectors loaded; little for each further process."
 PLOTS = (Plot("memory_mb", over="workers"),)
 

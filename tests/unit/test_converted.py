@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from visiongate.errors import ModelUnavailable
-from visiongate.runtimes.converted import converted, sha256_of
+from visiongate.runtimes.converted import converted, converted_before, sha256_of
 from visiongate.runtimes.openvino import OpenVinoModel, import_openvino
 from visiongate.types import Device
 
@@ -137,3 +137,12 @@ def test_sha256_is_that_of_the_whole_file(tmp_path: Path) -> None:
     path.write_bytes(b"a" * 1_000_000)
     # FIPS 180-4's own example.
     assert sha256_of(path) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
+
+
+def test_what_was_converted_before_is_found_without_converting(cache: Path, source: Path) -> None:
+    assert converted_before(cache, "triple", [source], 1) is None
+    file = converted(cache, "triple", [source], 1, Converter())
+    assert converted_before(cache, "triple", [source], 1) == file
+    assert converted_before(cache, "triple", [source], 2) is None
+    file.with_suffix(".bin").write_bytes(b"")
+    assert converted_before(cache, "triple", [source], 1) is None

@@ -40,6 +40,9 @@ class NoModels:
     def path(self, name: str) -> Path:
         raise ModelUnavailable(f"{name}: python -m visiongate.models pull {name}")
 
+    def find(self, name: str) -> Path | None:
+        raise AssertionError("not asked for")
+
     def cache_dir(self) -> Path:
         raise AssertionError("not asked for")
 
@@ -207,3 +210,27 @@ def test_an_option_that_a_detector_does_not_take_is_its_own_problem(
     found = Registry.discover({"fake": {"colour": "red"}})
     assert "colour" in (found.get("fake").reason or "")
     assert set(module.BUILTIN) < set(found.names())
+
+
+class ReadingAhead(Fake):
+    def read_ahead(self, models: ModelStore) -> None:
+        self.loads += 10
+        if self.error:
+            raise self.error
+
+
+def test_what_fails_when_it_is_read_ahead_ends_nothing_and_is_told_when_loaded() -> None:
+    broken, whole, off = (
+        ReadingAhead("broken", error=RuntimeError("cut off")),
+        ReadingAhead("whole"),
+        ReadingAhead("off"),
+    )
+    entries = [Entry(fake.info.name, "test", lambda f=fake: f) for fake in (broken, whole, off)]  # type: ignore[misc]
+    plain = Entry("fake", "test", Fake)
+    entries[2].disable()
+    Registry([*entries, plain]).read_ahead(NoModels())
+    assert [fake.loads for fake in (broken, whole, off)] == [10, 10, 0]
+    assert ready(entries[1]) is whole
+    assert ready(plain).info.name == "fake"
+    with pytest.raises(DetectorUnavailable, match="cut off"):
+        ready(entries[0])

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from visiongate.errors import ModelUnavailable
 from visiongate.runtimes.openvino import import_openvino
 
-__all__ = ["converted", "is_intact", "sha256_of"]
+__all__ = ["converted", "converted_before", "is_intact", "sha256_of"]
 
 _LOCK_SECONDS = 120.0
 
@@ -41,8 +41,7 @@ def converted(
         ModelUnavailable: a source cannot be read or converted, or ``folder`` cannot be written.
     """
     try:
-        key = hashlib.sha256(" ".join([*map(sha256_of, sources), str(version)]).encode())
-        file = folder / f"{name}-{key.hexdigest()[:16]}.xml"
+        file = _file(folder, name, sources, version)
         if is_intact(file):
             return file  # without the lock, for which the folder would have to be writable
         with FileLock(file.with_suffix(".lock"), timeout=_LOCK_SECONDS):
@@ -60,6 +59,17 @@ def converted(
         raise ModelUnavailable(
             f"The converted model {name} cannot be kept: {error}. Make {folder} writable."
         ) from error
+
+
+def converted_before(folder: Path, name: str, sources: Sequence[Path], version: int) -> Path | None:
+    """Return the file that ``converted`` would, if it is there already. Raises: OSError."""
+    file = _file(folder, name, sources, version)
+    return file if is_intact(file) else None
+
+
+def _file(folder: Path, name: str, sources: Sequence[Path], version: int) -> Path:
+    key = hashlib.sha256(" ".join([*map(sha256_of, sources), str(version)]).encode())
+    return folder / f"{name}-{key.hexdigest()[:16]}.xml"
 
 
 def is_intact(file: Path) -> bool:

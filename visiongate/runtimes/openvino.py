@@ -9,18 +9,21 @@ from __future__ import annotations
 import logging
 import queue
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visiongate.errors import ModelUnavailable
+from visiongate.runtimes import networks
+from visiongate.runtimes.networks import Pixels
 from visiongate.runtimes.turns import Turns
 from visiongate.types import Device
 
@@ -35,6 +38,8 @@ __all__ = [
     "forbid_reports",
     "import_openvino",
     "processor",
+    "read_ahead",
+    "read_in_floats",
 ]
 
 _import_lock = threading.Lock()
@@ -90,19 +95,6 @@ class Port:
     dtype: np.dtype[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Pixels:
-    """How a model wants its one picture, so that ``run`` can take RGB ``uint8`` ``(1, H, W, 3)``.
-
-    The model itself, then, takes float ``(1, 3, H, W)``, channels in ``order``, less ``mean`` and
-    divided by ``scale``, both in that order. The arithmetic becomes part of the network.
-    """
-
-    order: Literal["RGB", "BGR"] = "RGB"
-    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
-
-
 class OpenVinoModel:
     """A model, read once, that any number of threads may run at once, each on one core.
 
@@ -137,13 +129,7 @@ class OpenVinoModel:
             raise ModelUnavailable(f"There is no model file {path}.")
         core = _the_core(ov)
         with _reported_as_unavailable(f"OpenVINO cannot load {path}"):
-            model = core.read_model(path)
-            if shape is not None:
-                model.reshape(dict(shape) if isinstance(shape, Mapping) else list(shape))
-            if pixels is not None:
-                model = _taking_pixels(ov, model, pixels)
-            if not int8:
-                _fold_constants(model)
+            model = networks.read(ov, core, path, shape=shape, pixels=pixels, int8=int8)
         with _reported_as_unavailable(
             f"OpenVINO cannot compile {path} for the device {device.name}"
         ):
@@ -237,25 +223,33 @@ def _the_core(ov: ModuleType) -> Any:
         return _core
 
 
+def read_ahead(path: Path, *, pixels: Pixels | None = None) -> None:
+    """Read a network that processes forked from this one will make ``OpenVinoModel`` of.
+
+    They share its numbers with this process, and need not read it again. It starts no thread,
+    unless the file holds int8 weights.
+    """
+    ov = import_openvino()
+    networks.keep(ov, _the_core(ov), path, pixels=pixels)
+
+
+def read_in_floats(path: Path) -> Any:
+    """Return a network as ``openvino.Model``, its int8 weights turned into floats."""
+    ov = import_openvino()
+    core = _the_core(ov)
+    with tempfile.TemporaryDirectory(prefix="visiongate-floats-") as folder:
+        # Fresh from TFLite, the weights keep to their few bits; as OpenVINO's own form they do not.
+        own = Path(folder) / "model.xml"
+        ov.save_model(core.read_model(path), own, compress_to_fp16=False)
+        return networks.read(ov, core, own)
+
+
 def processor() -> str:
     """Return what tells this processor and OpenVINO's version from others."""
     ov = import_openvino()
     core = _the_core(ov)
     able = sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))
     return " ".join([ov.__version__, core.get_property("CPU", "FULL_DEVICE_NAME"), *able])
-
-
-def _fold_constants(model: Any) -> None:
-    """Turn int8 weights into the floats that they stand for, before anything is compiled.
-
-    Left to the compilation with several streams, OpenVINO 2026.4 computes nonsense from those of
-    ONNX files. It also is the faster way for networks that came quantised from TFLite.
-    """
-    from openvino.passes import ConstantFolding, Manager
-
-    passes = Manager()
-    passes.register_pass(ConstantFolding())
-    passes.run_passes(model)
 
 
 def _requests(compiled: Any, count: int) -> queue.LifoQueue[Any]:
@@ -276,21 +270,6 @@ def _configuration(device: Device, precision: str | None) -> dict[str, Any]:
     if precision is not None:
         configuration["INFERENCE_PRECISION_HINT"] = precision
     return configuration
-
-
-def _taking_pixels(ov: ModuleType, model: Any, pixels: Pixels) -> Any:
-    steps = ov.preprocess.PrePostProcessor(model)
-    source = steps.input()
-    source.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
-    source.model().set_layout(ov.Layout("NCHW"))
-    work = source.preprocess().convert_element_type(ov.Type.f32)
-    if pixels.order == "BGR":
-        work.reverse_channels()
-    if any(pixels.mean):
-        work.mean(list(pixels.mean))
-    if any(value != 1.0 for value in pixels.scale):
-        work.scale(list(pixels.scale))
-    return steps.build()
 
 
 def _precision(compiled: Any) -> str:
