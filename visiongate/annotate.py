@@ -105,8 +105,8 @@ def _one_line(text: str) -> str:
 
 
 def _percent(confidence: float) -> str:
-    # Rounded down: 100% is for certainty alone.
-    return f"{int(confidence * 100 + 1e-9)}%"
+    # As the playground writes it, where the same picture may be seen beside.
+    return f"{confidence:.1%}"
 
 
 class _Canvas:

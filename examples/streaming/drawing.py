@@ -34,7 +34,7 @@ def draw(image: Image, detections: Detections, caption: str) -> Image:
 
 
 def _words(found: Mapping[str, Any]) -> str:
-    words = [f"{found['label']} {found['confidence']:.0%}"]
+    words = [f"{found['label']} {found['confidence']:.1%}"]
     words += [str(attribute["label"]) for attribute in found.get("attributes", {}).values()]
     # OpenCV's letters are ASCII's.
     return ", ".join(words).encode("ascii", "replace").decode()

@@ -107,9 +107,12 @@ def test_the_words_depend_on_what_was_found() -> None:
 
     assert (tag("face", 0.99) != tag("face", 0.98)).any()
     assert (tag("cat", 0.99) != tag("car", 0.99)).any()
-    # Rounded down: no doubt is drawn as certainty.
-    np.testing.assert_array_equal(tag("face", 0.999), tag("face", 0.99))
-    np.testing.assert_array_equal(tag("face", 0.29), tag("face", 0.295))
+    # To the nearest tenth of a percent, as in the playground.
+    assert (tag("face", 0.996) != tag("face", 0.99)).any()
+    assert (tag("face", 0.999) != tag("face", 1.0)).any()
+    np.testing.assert_array_equal(tag("face", 0.9958), tag("face", 0.996))
+    np.testing.assert_array_equal(tag("face", 0.9962), tag("face", 0.996))
+    np.testing.assert_array_equal(tag("face", 0.9996), tag("face", 1.0))
 
 
 def test_whole_picture_detections_are_listed_in_the_corner() -> None:
