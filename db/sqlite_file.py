@@ -20,7 +20,9 @@ __all__ = ["Connection", "transaction"]
 class Connection:
     """One connection, opened when first used, for one thread at a time.
 
-    Write-ahead logging lets readers pass writers.
+    Write-ahead logging lets readers pass writers. Without it no file would be mapped into memory (a
+    ``-shm`` that is cut off ends the process), but beside two processes that write without a pause
+    a look-up among 70,000 entries took 1.3 s at p99, where it takes 55 us.
 
     Args:
         schema: statements that make what is not there yet.
