@@ -86,7 +86,9 @@ def picture_body(max_pictures: int) -> dict[str, Any]:
 
     one = {**_PART, "description": "The picture; `image` is read too."}
     form = _one_of({"file": one, "files": several(_BINARY), "url": _URL})
-    document = _one_of({"image": _JSON_PICTURE, "images": several(_JSON_PICTURE), "url": _URL})
+    # Text that is no picture is one among several that is answered with its problem.
+    among_others = {name: said for name, said in _JSON_PICTURE.items() if name != "minLength"}
+    document = _one_of({"image": _JSON_PICTURE, "images": several(among_others), "url": _URL})
     note = (
         " Or several pictures, or the address of one. Options may also come beside them, as form "
         "fields or members of the JSON."
