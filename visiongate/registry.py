@@ -83,6 +83,11 @@ class Entry:
                 self._load(self.detector, models, device, probe)
             return self.detector
 
+    @property
+    def is_loading(self) -> bool:
+        """Whether somebody loads it, so that others who want it wait."""
+        return self._lock.locked()
+
     def disable(self) -> None:
         self.state = DetectorState.DISABLED
 
@@ -192,6 +197,11 @@ class Registry:
 
     def names(self) -> tuple[str, ...]:
         return tuple(self._entries)
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether any of them is being loaded now."""
+        return any(entry.is_loading for entry in self)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())

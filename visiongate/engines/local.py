@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from visiongate.contracts import Detector
@@ -64,6 +64,7 @@ class LocalEngine:
         self._running = 0
         self._closed = False
         self._mean_seconds = 0.05
+        self._waiting_outside: Callable[[], int] = lambda: 0
 
     @property
     def running(self) -> int:
@@ -72,8 +73,12 @@ class LocalEngine:
 
     @property
     def waiting(self) -> int:
-        """How many requests wait for a place now."""
-        return len(self._line)
+        """How many requests wait for a place now, here or before the threads that ask for it."""
+        return len(self._line) + self._waiting_outside()
+
+    def count_too(self, waiting: Callable[[], int]) -> None:
+        """Count those, too, who wait outside for a thread of theirs to ask for a place."""
+        self._waiting_outside = waiting
 
     @contextmanager
     def admit(self, deadline: float) -> Iterator[None]:
@@ -103,7 +108,7 @@ class LocalEngine:
 
     def retry_after(self) -> float:
         """Estimate the seconds until the line is empty, at least one."""
-        return max(1.0, self._mean_seconds * len(self._line) / self.concurrency)
+        return max(1.0, self._mean_seconds * self.waiting / self.concurrency)
 
     def close(self) -> None:
         """Refuse newcomers and those in line; return when nothing runs any more."""

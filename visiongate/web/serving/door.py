@@ -23,6 +23,7 @@ from visiongate.web.api import API_PREFIX
 from visiongate.web.compat import ROUTES as COMPAT
 from visiongate.web.logging import sane_id
 from visiongate.web.metrics import count_turned_away
+from visiongate.web.serving.lane import Lane
 from visiongate.web.serving.plain_answer import plain_answer
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Door:
         seconds: how long a request that was let in may wait for a thread.
         retry_after: estimates the seconds until there is room.
         origins: those whose pages may read the refusal; see ``settings.cors_origins``.
+        lane: threads for those who need only a place.
         count: is told the route of each that is turned away, and why.
     """
 
@@ -72,10 +74,12 @@ class Door:
         seconds: float = math.inf,
         retry_after: Callable[[], float] = lambda: 1.0,
         origins: tuple[str, ...] = (),
+        lane: Lane | None = None,
         count: Callable[[str, VisiongateError], None] = lambda _route, _error: None,
     ) -> None:
         self.most = most
         self.seconds = seconds
+        self.lane = lane or Lane()
         self._inside: set[object] = set()
         self._retry_after = retry_after
         self._origins = origins
@@ -188,12 +192,19 @@ class Door:
 def door_of(app: Flask) -> Door:
     """Put a door before the app's engine: as many come in as may compute and wait there."""
     services: Services = app.extensions["visiongate.services"]
-    engine = services.engine
+    engine, settings = services.engine, services.settings
+    fetches = bool(settings.url_hosts or settings.url_private_hosts)
+    lane = Lane(
+        0 if fetches else getattr(engine, "concurrency", 0),
+        is_open=lambda: not services.registry.is_loading,
+    )
+    getattr(engine, "count_too", lambda _waiting: None)(lambda: lane.waiting)
     door = Door(
         getattr(engine, "concurrency", 0) + getattr(engine, "max_waiting", 0),
-        seconds=services.settings.deadline_ms / 1000,
+        seconds=settings.deadline_ms / 1000,
         retry_after=getattr(engine, "retry_after", lambda: 1.0),
-        origins=services.settings.cors_origins,
+        origins=settings.cors_origins,
+        lane=lane,
         count=lambda route, error: count_turned_away(app, route, error),
     )
     app.wsgi_app = door.watched(app.wsgi_app)  # type: ignore[method-assign,assignment]

@@ -59,7 +59,10 @@ class PatientWorker(LeavingWorker):
     def run(self) -> None:
         """Serve, once the application is there."""
         self._door = self.door_of(self.wsgi)
-        super().run()
+        try:
+            super().run()
+        finally:
+            self._door.lane.close()
 
     def accept(self, listener: socket.socket) -> None:
         """Take connections in, all that wait, and give them to no thread yet."""
@@ -83,6 +86,7 @@ class PatientWorker(LeavingWorker):
     def finish_request(self, conn: Connection, fs: Any) -> None:
         """See the request out, also one that never came to the application. In the loop."""
         self._door.leave(conn.sock)
+        self._door.lane.forget(conn)
         self._held -= conn.held
         conn.held = 0
         super().finish_request(conn, fs)
@@ -90,13 +94,17 @@ class PatientWorker(LeavingWorker):
     def handle(self, conn: Connection) -> Any:
         """Have a request answered, unless it has waited too long for this. In a thread."""
         if conn.route is not None and self._door.is_late(conn.sock.came_at):
-            assert conn.arrival is not None
-            self._door.leave(conn.sock)
-            conn.sock.gathered.clear()
-            with suppress(OSError):
-                conn.sock.sendall(self._door.refuse_late(conn.arrival.head, conn.route))
+            self._refuse_late(conn)
             return False
         return super().handle(conn)
+
+    def _refuse_late(self, conn: Connection) -> None:
+        assert conn.arrival is not None
+        assert conn.route is not None
+        self._door.leave(conn.sock)
+        conn.sock.gathered.clear()
+        with suppress(OSError):
+            conn.sock.sendall(self._door.refuse_late(conn.arrival.head, conn.route))
 
     def murder_pending(self) -> None:
         """Give up what takes too long, a few times a second; and tell of those turned away."""
@@ -107,6 +115,8 @@ class PatientWorker(LeavingWorker):
         self.worker_connections = self.cfg.worker_connections
         for conn in list(self._arriving):
             self._safely(conn, lambda conn: self._give_up_if_slow(conn, now))
+        for conn in self._door.lane.take_out(self._door.is_late):
+            self._safely(conn, self._refuse_late)
         self._close_late(now)
         self._door.tell()
 
@@ -175,14 +185,23 @@ class PatientWorker(LeavingWorker):
     def _hand_over(self, conn: Connection) -> None:
         """Give a request that has come whole to a thread."""
         held = conn.held
+        assert conn.arrival is not None
         self._forget(conn)
         conn.sock.came_at = time.monotonic()
-        if conn.route is not None:
-            self._door.enter(conn.sock)  # which bounds how many there are
-        else:
+        if conn.route is None:
             conn.held = held
             self._held += held
-        self.enqueue_req(conn)
+            self.enqueue_req(conn)
+            return
+        self._door.enter(conn.sock)  # which bounds how many there are
+        if self._door.lane.takes(conn.arrival.head):
+            self._door.lane.line_up(
+                conn,
+                self.handle,
+                lambda done: self.method_queue.defer(self.finish_request, conn, done),
+            )
+        else:
+            self.enqueue_req(conn)
 
     def _turn_away(self, conn: Connection, arrival: Arrival, data: bytes) -> bytes:
         assert conn.route is not None
