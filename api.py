@@ -8,8 +8,6 @@ is first asked for.
 from __future__ import annotations
 
 import atexit
-import contextlib
-import ctypes
 import gc
 import os
 import shutil
@@ -19,6 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from visiongate import heap
 from visiongate.errors import ConfigurationError, VisiongateError
 from visiongate.settings import Settings, load_settings
 
@@ -27,11 +26,6 @@ if TYPE_CHECKING:
 
 _MEMORY_FOLDER = "/dev/shm"  # nosec B108  # noqa: S108 - where a heartbeat file never waits for a disk
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
-# Of glibc's malloc.h, with what they are set to.
-_M_ARENA_MAX, _ARENAS = -8, 4
-_M_TRIM_THRESHOLD, _MOST_KEPT = -1, 8_000_000
-# What is larger goes back at once: kept among smaller things, it leaves gaps that add up for hours.
-_M_MMAP_THRESHOLD, _MOST_REUSED = -3, 4_000_000
 _BODY_OVERHEAD = 2_000_000
 _TURN_SECONDS = 0.0005
 """How long a thread may keep Python from the others. The loop that takes requests in waits for such
@@ -50,6 +44,7 @@ def build() -> Flask:
     services = build_services(settings)
     app = create_app(settings, services)
     services.start()
+    heap.start_trimming()
     app.extensions["visiongate"] = services
     return app
 
@@ -72,7 +67,7 @@ def main() -> int:
     except VisiongateError as error:
         print(f"visiongate: {error.detail}", file=sys.stderr)
         return 1
-    _tune_memory()
+    heap.tune()
     sys.setswitchinterval(_TURN_SECONDS)
     if sys.platform == "win32":
         return _serve_waitress(settings)
@@ -131,19 +126,6 @@ def _check(settings: Settings) -> None:
             file=sys.stderr,
             flush=True,
         )
-
-
-def _tune_memory() -> None:
-    """Have glibc keep what pictures need, and no more.
-
-    Left alone, it gives every thread a heap of its own, each of which keeps what was freed; and
-    it hands the memory of each picture back to the kernel, which clears it again for the next.
-    """
-    with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_ARENA_MAX, _ARENAS)
-        mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT)
-        mallopt(_M_MMAP_THRESHOLD, _MOST_REUSED)
 
 
 def _say_where(settings: Settings) -> None:
