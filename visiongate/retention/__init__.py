@@ -10,8 +10,10 @@
 
 A picture appears by one rename and goes by one rename, so several processes may keep, read,
 delete and sweep at once, and a crash leaves at most a dotted folder, which the next sweep
-removes. Files are not flushed to the medium one by one, which would cost more than detection:
-after a power cut the last seconds' pictures may be torn, and their recorded sizes tell.
+removes. What a process has kept or looked at it remembers, packed, and asks no more of the
+disk than the names of what is there. Files are not flushed to the medium one by one, which
+would cost more than detection: after a power cut the last seconds' pictures may be torn, and
+their recorded sizes tell.
 """
 
 from visiongate.retention.store import FilePictureStore

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import logging
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,8 @@ __all__ = [
     "INCOMING",
     "Meta",
     "erase",
+    "ids",
+    "key_of",
     "make_private_folder",
     "new_id",
     "owner_key",
@@ -56,9 +60,18 @@ class Meta:
     def original_name(self) -> str:
         return f"original.{extension(self.format)}"
 
-    def write(self, folder: Path) -> None:
-        fields = {name: getattr(self, name) for name in self.__slots__}
-        write_private(folder / _META, json.dumps(fields).encode())
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """The names of all files that are kept, this one among them."""
+        if self.annotated_bytes is None:
+            return (self.original_name, _META)
+        return (self.original_name, ANNOTATED, _META)
+
+    def write(self, folder: Path) -> int:
+        """Write ``meta.json``, and return how many bytes it takes."""
+        data = json.dumps({name: getattr(self, name) for name in self.__slots__}).encode()
+        write_private(folder / _META, data)
+        return len(data)
 
     @classmethod
     def read(cls, folder: Path) -> Meta:
@@ -76,30 +89,46 @@ def new_id(owner: str) -> str:
     return f"{owner_key(owner)}-{secrets.token_hex(16)}"
 
 
-def where(root: Path, picture_id: str) -> Path:
+def key_of(picture_id: str) -> str:
+    """Return the name of the owner's folder that a picture lies in."""
+    return picture_id[:16]
+
+
+def where(root: Path, picture_id: str) -> str:
     """Return a picture's folder. Raises: PictureUnknown, if the id has not an id's shape."""
     # Whatever a client sends becomes a path only in this shape: no separators, no dots.
     if not _ID.fullmatch(picture_id):
         raise unknown(picture_id)
-    return root / picture_id[:16] / picture_id
+    return f"{root}/{key_of(picture_id)}/{picture_id}"
 
 
-def owners(root: Path) -> list[Path]:
-    """Return the owners' folders. Raises: OSError."""
+def owners(root: Path) -> list[str]:
+    """Return the names of the owners' folders. Raises: OSError."""
     try:
-        return [path for path in root.iterdir() if _KEY.fullmatch(path.name)]
+        return [name for name in os.listdir(root) if _KEY.fullmatch(name)]
     except FileNotFoundError:
         return []
 
 
+def ids(root: Path, key: str) -> Iterator[str]:
+    """Yield the names of the pictures in one owner's folder, as it is read. Raises: OSError.
+
+    One that someone put there by hand may have an id whose place is another folder.
+    """
+    try:
+        entries = os.scandir(f"{root}/{key}")
+    except FileNotFoundError:
+        return
+    with entries:
+        for entry in entries:
+            if _ID.fullmatch(entry.name):
+                yield entry.name
+
+
 def pictures(root: Path, owner: str | None = None) -> Iterator[Path]:
     """Yield the pictures' folders, of one owner or of all. Raises: OSError."""
-    for folder in owners(root) if owner is None else [root / owner_key(owner)]:
-        try:
-            found = list(folder.iterdir())
-        except FileNotFoundError:
-            continue
-        yield from (path for path in found if _ID.fullmatch(path.name))
+    for key in owners(root) if owner is None else [owner_key(owner)]:
+        yield from (root / key / picture_id for picture_id in ids(root, key))
 
 
 def make_private_folder(path: Path) -> None:
@@ -126,33 +155,52 @@ def publish(incoming: Path, place: Path) -> None:
             return
 
 
-def remove(root: Path, picture: Path) -> bool:
-    """Delete a picture; False if it is not there, or another process was quicker.
+def remove(root: Path, folder: str, files: Sequence[str] = ()) -> bool:
+    """Delete the picture in ``folder``; False if it is not there, or another process was quicker.
+
+    With the names of its ``files`` it takes two calls of the system, and one for each file.
 
     Raises:
         StoreUnavailable: the disk refuses; what is left is out of reach, and swept later.
     """
-    deleted = root / f"{DELETED}{secrets.token_hex(16)}"
+    deleted = f"{root}/{DELETED}{folder.rpartition('/')[2]}"
     try:
-        picture.rename(deleted)
+        os.rename(folder, deleted)
     except FileNotFoundError:
         return False
     except OSError as error:
         raise unavailable("deleted", error) from error
-    erase(deleted)
+    erase(deleted, files)
     return True
 
 
-def erase(folder: Path) -> None:
-    """Delete a dotted folder and its files, perhaps while another process does the same."""
+def erase(folder: str, files: Sequence[str] = ()) -> None:
+    """Delete a dotted folder and its files, perhaps while another process does the same.
+
+    Only where it holds others than ``files``, or none are named, is it listed.
+    """
     try:
-        for path in folder.iterdir():
-            path.unlink(missing_ok=True)
-        folder.rmdir()
+        if files:
+            _unlink(folder, files)
+            try:
+                os.rmdir(folder)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            else:
+                return
+        _unlink(folder, os.listdir(folder))
+        os.rmdir(folder)
     except FileNotFoundError:
         return
     except OSError as error:
         raise unavailable("deleted", error) from error
+
+
+def _unlink(folder: str, files: Sequence[str]) -> None:
+    for name in files:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{folder}/{name}")
 
 
 def unknown(picture_id: str) -> PictureUnknown:

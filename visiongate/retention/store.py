@@ -12,11 +12,10 @@ from visiongate.errors import PictureUnknown
 from visiongate.imaging import media_type
 from visiongate.retention import layout, sweeping
 from visiongate.retention.layout import Meta
+from visiongate.retention.memory import Looked, Memory
 from visiongate.types import Picture, Retained
 
 __all__ = ["FilePictureStore"]
-
-_MOST_REMEMBERED = 50_000
 
 
 class FilePictureStore:
@@ -38,8 +37,9 @@ class FilePictureStore:
         self._max_age = max_age_seconds
         self._max_bytes = max_bytes
         self._clock = clock
-        # Spares a listing from opening thousands of files; entries never change.
-        self._remembered: dict[str, Meta] = {}
+        # Spares a listing from opening thousands of files, and a sweep from looking at them;
+        # neither changes once a picture is kept.
+        self._memory = Memory()
 
     def keep(
         self, owner: str, original: bytes, picture: Picture, annotated: bytes | None
@@ -55,13 +55,14 @@ class FilePictureStore:
             layout.write_private(incoming / meta.original_name, original)
             if annotated is not None:
                 layout.write_private(incoming / layout.ANNOTATED, annotated)
-            meta.write(incoming)
+            size = len(original) + (copy_bytes or 0) + meta.write(incoming)
             os.utime(incoming, (meta.created, meta.created))
-            layout.publish(incoming, layout.where(self._folder, picture_id))
+            layout.publish(incoming, Path(layout.where(self._folder, picture_id)))
         except OSError as error:
             shutil.rmtree(incoming, ignore_errors=True)
             raise layout.unavailable("written", error) from error
-        self._remember(picture_id, meta)
+        looked = Looked(meta.created, size, meta.file_names)
+        self._memory.put(picture_id, looked=looked, meta=meta)
         return self._retained(picture_id, meta)
 
     def get(self, picture_id: str) -> Retained:
@@ -76,7 +77,7 @@ class FilePictureStore:
             raise PictureUnknown(f"Picture {picture_id} was kept without an annotated copy.")
         name = layout.ANNOTATED if annotated else meta.original_name
         try:
-            data = (layout.where(self._folder, picture_id) / name).read_bytes()
+            data = Path(layout.where(self._folder, picture_id), name).read_bytes()
         except FileNotFoundError:
             raise layout.unknown(picture_id) from None
         except OSError as error:
@@ -87,20 +88,22 @@ class FilePictureStore:
 
     def delete(self, picture_id: str) -> None:
         """Delete original and copy for good. Raises: PictureUnknown, StoreUnavailable."""
-        self._remembered.pop(picture_id, None)
-        if not layout.remove(self._folder, layout.where(self._folder, picture_id)):
+        if not self._remove(layout.where(self._folder, picture_id)):
             raise layout.unknown(picture_id)
 
     def list(self, owner: str | None = None) -> list[Retained]:
         """Return what is kept, newest first, of one owner or of all. Raises: StoreUnavailable."""
         found = []
         try:
-            paths = [path.name for path in layout.pictures(self._folder, owner)]
+            keys = layout.owners(self._folder) if owner is None else [layout.owner_key(owner)]
+            listed = [(key, one) for key in keys for one in layout.ids(self._folder, key)]
         except OSError as error:
             raise layout.unavailable("listed", error) from error
-        for picture_id in paths:
+        for key, picture_id in listed:
+            if layout.key_of(picture_id) != key:  # put there by hand: its place is elsewhere
+                continue
             try:
-                meta = self._meta(picture_id)
+                meta = self._meta(picture_id, listed=True)
             except PictureUnknown:  # deleted meanwhile, its time over, or torn by a power cut
                 continue
             if owner is None or meta.owner == owner:
@@ -114,12 +117,10 @@ class FilePictureStore:
             StoreUnavailable: some could not be deleted; those before them were.
         """
         try:
-            paths = list(layout.pictures(self._folder, owner))
+            folders = [str(path) for path in layout.pictures(self._folder, owner)]
         except OSError as error:
             raise layout.unavailable("listed", error) from error
-        for path in paths:
-            self._remembered.pop(path.name, None)
-        return sum(layout.remove(self._folder, path) for path in paths)
+        return sum(self._remove(folder) for folder in folders)
 
     def sweep(self) -> int:
         """Delete what is too old or over the disk budget; return how many pictures went.
@@ -127,29 +128,33 @@ class FilePictureStore:
         Raises:
             StoreUnavailable: something could not be deleted; the rest was.
         """
-        before = list(self._remembered)
         swept = sweeping.sweep(
             self._folder,
+            self._memory,
             max_age_seconds=self._max_age,
             max_bytes=self._max_bytes,
             now=self._clock(),
         )
-        for picture_id in before:  # whichever process deleted it
-            if picture_id not in swept.left:
-                self._remembered.pop(picture_id, None)
         if swept.failures:
             raise swept.failures[0]
         return swept.gone
 
-    def _meta(self, picture_id: str) -> Meta:
+    def _remove(self, folder: str) -> bool:
+        picture_id = folder.rpartition("/")[2]
+        looked = self._memory.looked(picture_id)
+        self._memory.drop([picture_id])
+        return layout.remove(self._folder, folder, looked.files if looked else ())
+
+    def _meta(self, picture_id: str, *, listed: bool = False) -> Meta:
+        """Return what is known of a picture; if ``listed``, it was there a moment ago."""
         path = layout.where(self._folder, picture_id)
-        meta = self._remembered.get(picture_id)
+        meta = self._memory.meta(picture_id)
         try:
             if meta is None:
-                meta = Meta.read(path)
-                self._remember(picture_id, meta)
-            elif not path.is_dir():
-                self._remembered.pop(picture_id, None)
+                meta = Meta.read(Path(path))
+                self._memory.put(picture_id, meta=meta)
+            elif not (listed or Path(path).is_dir()):
+                self._memory.drop([picture_id])
                 raise layout.unknown(picture_id)
         except (FileNotFoundError, ValueError, TypeError):
             raise layout.unknown(picture_id) from None
@@ -158,11 +163,6 @@ class FilePictureStore:
         if self._clock() - meta.created >= self._max_age:
             raise layout.unknown(picture_id)  # its time is over, though no sweep has passed yet
         return meta
-
-    def _remember(self, picture_id: str, meta: Meta) -> None:
-        if len(self._remembered) >= _MOST_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[picture_id] = meta
 
     def _retained(self, picture_id: str, meta: Meta) -> Retained:
         expires = meta.created + self._max_age

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from visiongate.contracts import PictureStore
 from visiongate.errors import StoreUnavailable, VisiongateError
 from visiongate.retention import layout
+from visiongate.retention.memory import Looked, Memory
 
 __all__ = ["Sweeper", "Swept", "sweep"]
 
@@ -24,42 +26,48 @@ _CLOCK_SLACK_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Swept:
-    """What a sweep came upon: how many pictures it deleted, the ids of those that stay."""
+    """How many pictures a sweep deleted, and what it could not delete."""
 
     gone: int
-    left: frozenset[str]
     failures: tuple[StoreUnavailable, ...]
 
 
-def sweep(root: Path, *, max_age_seconds: float, max_bytes: int, now: float) -> Swept:
+def sweep(
+    root: Path, memory: Memory, *, max_age_seconds: float, max_bytes: int, now: float
+) -> Swept:
     """Delete what crashes left, what is too old, and the oldest beyond the budget; count pictures.
 
     Any number of processes may sweep at once: each picture is deleted, and counted, by one.
-    What cannot be deleted is among the failures, and the rest is deleted all the same.
+    What cannot be deleted is among the failures, and the rest is deleted all the same. The disk
+    is asked about pictures that ``memory`` lacks; what it knows of others that went is dropped.
 
     Raises:
         StoreUnavailable: nothing could be looked at.
     """
     failures: list[StoreUnavailable] = []
     gone = 0
-    left = set()
     try:
         _sweep_leftovers(root, now, failures)
-        aged = _by_age(root, now)
-        total = sum(size for _, size, _ in aged)
-        for born, size, path in aged:
-            if now - born < max_age_seconds and total <= max_bytes:
-                left.add(path.name)
-                continue
-            total -= size
-            with _noting(failures):
-                gone += layout.remove(root, path)
-        for folder in layout.owners(root):
+        found = _look(root, memory, now)
+        emptied = found.empty
+        if found.bytes > max_bytes or now - found.oldest >= max_age_seconds:
+            every = _by_age(root, memory, found)
+            total = sum(looked.bytes for looked, _ in every)
+            for looked, folder in every:
+                if now - looked.born < max_age_seconds and total <= max_bytes:
+                    break
+                total -= looked.bytes
+                _, key, picture_id = folder.rsplit("/", 2)
+                emptied.add(key)
+                memory.drop([picture_id])
+                with _noting(failures):
+                    gone += layout.remove(root, folder, looked.files)
+        for key in emptied:
             with contextlib.suppress(OSError):  # not empty, or another process was quicker
-                folder.rmdir()
+                os.rmdir(f"{root}/{key}")
     except OSError as error:
         raise layout.unavailable("swept", error) from error
-    return Swept(gone, frozenset(left), tuple(failures))
+    return Swept(gone, tuple(failures))
 
 
 class Sweeper:
@@ -110,35 +118,80 @@ def _noting(failures: list[StoreUnavailable]) -> Iterator[None]:
         failures.append(error)
 
 
-def _by_age(root: Path, now: float) -> list[tuple[float, int, Path]]:
-    """Return (time of birth, bytes, folder) of each picture, the oldest first."""
-    aged = []
-    for path in layout.pictures(root):
-        with contextlib.suppress(FileNotFoundError):  # another process was quicker
-            aged.append((_born(path, now), _bytes_in(path), path))
-    return sorted(aged, key=lambda item: item[0])
+@dataclass
+class _Found:
+    """What a look at all pictures came upon."""
+
+    bytes: int = 0
+    oldest: float = math.inf
+    empty: set[str] = field(default_factory=set)
+    """Owners' folders without pictures."""
+    others: dict[str, Looked] = field(default_factory=dict)
+    """By their folders, pictures that are not in the memory: it is full, or they are astray."""
+
+
+def _look(root: Path, memory: Memory, now: float) -> _Found:
+    found = _Found()
+    # Those in memory now: a picture that is kept from here on may be missed by the listing.
+    unseen = memory.ids()
+    for key in layout.owners(root):
+        found.empty.add(key)
+        for picture_id in layout.ids(root, key):
+            found.empty.discard(key)
+            astray = layout.key_of(picture_id) != key
+            looked = None if astray else memory.looked(picture_id)
+            if looked is None or looked.born > now + _CLOCK_SLACK_SECONDS:
+                folder = f"{root}/{key}/{picture_id}"
+                try:
+                    looked = _look_at(folder, now)
+                except FileNotFoundError:  # another process was quicker
+                    continue
+                if astray or not memory.put(picture_id, looked=looked):
+                    found.others[folder] = looked
+            if not astray:
+                unseen.discard(picture_id)
+            found.bytes += looked.bytes
+            found.oldest = min(found.oldest, looked.born)
+    memory.drop(unseen)  # whichever process deleted them
+    return found
+
+
+def _by_age(root: Path, memory: Memory, found: _Found) -> list[tuple[Looked, str]]:
+    """Return all pictures' folders, the oldest first, with those that were kept meanwhile."""
+    every = [(looked, folder) for folder, looked in found.others.items()]
+    for picture_id in memory.ids():
+        looked = memory.looked(picture_id)
+        if looked is not None:
+            every.append((looked, layout.where(root, picture_id)))
+    return sorted(every, key=lambda item: item[0].born)
 
 
 def _sweep_leftovers(root: Path, now: float, failures: list[StoreUnavailable]) -> None:
-    for path in root.glob(f"{layout.DELETED}*"):
-        with _noting(failures):
-            layout.erase(path)
-    for path in root.glob(f"{layout.INCOMING}*"):
+    try:
+        names = os.listdir(root)
+    except FileNotFoundError:
+        return
+    for name in names:
+        path = f"{root}/{name}"
         with _noting(failures), contextlib.suppress(FileNotFoundError):
-            if now - _born(path, now) > _WRITING_SECONDS:
+            if name.startswith(layout.DELETED) or (
+                name.startswith(layout.INCOMING) and now - _born(path, now) > _WRITING_SECONDS
+            ):
                 layout.erase(path)
 
 
-def _born(path: Path, now: float) -> float:
-    born = path.stat().st_mtime
+def _look_at(path: str, now: float) -> Looked:
+    born = _born(path, now)
+    with os.scandir(path) as entries:
+        sizes = {entry.name: entry.stat().st_size for entry in entries}
+    return Looked(born, sum(sizes.values()), tuple(sorted(sizes)))
+
+
+def _born(path: str, now: float) -> float:
+    born = os.stat(path).st_mtime
     if born > now + _CLOCK_SLACK_SECONDS:
         # The clock was ahead when this was kept, and has been put back. The true age is lost;
         # counted from now, it is at least not kept forever.
         os.utime(path, (now, now))
         return now
     return born
-
-
-def _bytes_in(path: Path) -> int:
-    with os.scandir(path) as entries:
-        return sum(entry.stat().st_size for entry in entries)
