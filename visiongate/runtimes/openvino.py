@@ -42,6 +42,9 @@ __all__ = [
     "read_in_floats",
 ]
 
+_REQUESTS_A_STREAM = 2
+"""One that runs and one that waits. OpenVINO's own thread goes from one to the next at once; woken
+from here, it would first wait for two of Python's threads to have had their turn."""
 _import_lock = threading.Lock()
 _core: Any = None
 _turns = Turns()
@@ -144,7 +147,7 @@ class OpenVinoModel:
         self._tensor = ov.Tensor
         self.inputs = tuple(_port(port) for port in compiled.inputs)
         self.outputs = tuple(_port(port) for port in compiled.outputs)
-        self._idle = _requests(compiled, max(1, device.streams))
+        self._idle = _requests(compiled, _REQUESTS_A_STREAM * max(1, device.streams))
         self._alone: queue.LifoQueue[Any] | None = None
         self._compile_for_one: Callable[[], Any] | None = None
         if all_cores_for_one and device.name == "CPU" and min(device.streams, device.threads) > 1:
@@ -153,7 +156,7 @@ class OpenVinoModel:
     def run(self, *arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
         """Return the outputs, in the order of ``outputs``, for one array for each input.
 
-        Waits for one of ``device.streams`` places. What is returned belongs to the caller.
+        Waits until one of ``device.streams`` is free. What is returned belongs to the caller.
 
         Raises:
             ValueError: the arrays do not fit ``inputs``.
