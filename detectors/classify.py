@@ -146,17 +146,15 @@ class ClassifyDetector:
     ) -> tuple[Detection, ...]:
         height, width = image.shape[:2]
         labels = self._network.labels
-        wanted = [
-            index
-            for index in np.argsort(-probabilities, kind="stable").tolist()
-            if options.labels is None or labels[index] in options.labels
-        ]
+        wanted = np.argsort(-probabilities, kind="stable")
+        if options.labels is not None:
+            wanted = wanted[[labels[index] in options.labels for index in wanted]]
         least = self._info.default_confidence
         if options.min_confidence is not None:
             least = options.min_confidence
         return tuple(
             Detection(labels[index], float(probabilities[index]), Box(0, 0, width, height))
-            for index in wanted[: min(self._top, options.max_detections)]
+            for index in wanted[: min(self._top, options.max_detections)].tolist()
             if probabilities[index] >= least
         )
 
@@ -179,7 +177,7 @@ class _MobileNet:
         ir = converted(
             models.cache_dir(), _MODEL, [file], _CONVERSION, lambda: read_in_floats(file)
         )
-        self._net = OpenVinoModel(ir, device)
+        self._net = OpenVinoModel(ir, device, all_cores_for_one=True)
         self.labels = labels[1:]
         return model_use(_MODEL, self._net.runtime)
 
