@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from bench import scenarios
 from bench.measures import MEASURES, POINTS
 from bench.plots import drawings
+from bench.summary import summary
 
 __all__ = ["PAGE", "RESULTS", "block", "main", "table", "with_tables"]
 
@@ -29,7 +30,7 @@ def table(report: Mapping[str, Any]) -> str:
     parts = [_rows(rows) for rows in _alike(report["rows"])]
     if report["ratios"]:
         lines = [[entry["what"], _ratio(entry), _aim(entry)] for entry in report["ratios"]]
-        parts.append(_markdown(["judged", "median (least to most)", "aim"], lines))
+        parts.append(_markdown(["ratio or bound", "median (least to most)", "aim"], lines))
     notes = [f"- {_plain(name)}: {_plain(value)}" for name, value in report["facts"].items()]
     notes += [f"- Left out: {entry['what']}: {entry['why']}" for entry in report["skipped"]]
     if notes:
@@ -78,18 +79,20 @@ def block(name: str, results: Path = RESULTS) -> str:
 
 
 def with_tables(page: str, results: Path = RESULTS) -> str:
-    """Return the page with every scenario's part made anew between its marks.
+    """Return the page with the summary and every scenario's part made anew between their marks.
 
     Raises:
-        ValueError: the page lacks a scenario's marks.
+        ValueError: the page lacks the marks of one.
     """
-    for name in scenarios.NAMES:
+    parts = {"summary": summary(results)}
+    parts |= {name: block(name, results) for name in scenarios.NAMES}
+    for name, text in parts.items():
         begin, end = _BEGIN.format(name), _END.format(name)
         head, found, rest = page.partition(begin)
         _, closed, tail = rest.partition(end)
         if not found or not closed:
             raise ValueError(f"{PAGE.name} lacks the lines {begin!r} and {end!r}")
-        page = f"{head}{begin}\n{block(name, results)}\n{end}{tail}"
+        page = f"{head}{begin}\n{text}\n{end}{tail}"
     return page
 
 

@@ -22,7 +22,7 @@ def test_a_line_for_each_contender_over_the_points(tmp_path: Path) -> None:
     assert throughput.name == "faces-per-second.svg"
     assert latency.name == "faces-p50-ms.svg"  # p99 was not measured
     shown = texts(throughput)
-    assert {"gateway", "other", "clients", "a second", "1", "32"} <= set(shown)
+    assert {"gateway", "other", "clients", "per second", "1", "32"} <= set(shown)
     assert "bare loop" not in shown  # it has no clients
 
 

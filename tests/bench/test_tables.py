@@ -11,10 +11,12 @@ import pytest
 from bench import scenarios, tables
 from tests.bench.canned import report, spread
 
+MARKED = ("summary", *scenarios.NAMES)
+
 
 def test_rows_of_one_contender_stand_together_under_its_name() -> None:
     lines = tables.table(report()).splitlines()
-    assert lines[0] == "|  | clients | a second | p50 ms |"
+    assert lines[0] == "|  | clients | per second | p50 ms |"
     assert lines[2:6] == [
         "| bare loop |  | 200.0 (190.0 to 210.0) |  |",
         "| gateway | 1 | 90.0 | 11.00 |",
@@ -65,18 +67,18 @@ def test_tables_replace_what_stood_between_their_marks_and_nothing_else(results:
     page = "".join(
         f"before {name}\n<!-- bench {name}: made by python -m bench.tables -->\nold\n"
         f"<!-- end of bench {name} -->\nafter {name}\n"
-        for name in scenarios.NAMES
+        for name in MARKED
     )
     made = tables.with_tables(page, results)
     assert "old" not in made
     assert re.findall(r"^(?:before|after) \w+$", made, re.MULTILINE) == [
-        f"{word} {name}" for name in scenarios.NAMES for word in ("before", "after")
+        f"{word} {name}" for name in MARKED for word in ("before", "after")
     ]
     assert tables.with_tables(made, results) == made
 
 
 def test_a_page_without_the_marks_is_refused(results: Path) -> None:
-    with pytest.raises(ValueError, match="bench faces"):
+    with pytest.raises(ValueError, match="bench summary"):
         tables.with_tables("# Performance\n", results)
 
 
