@@ -19,14 +19,20 @@ __all__ = ["PAGE", "filled", "table"]
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reliability.md"
 SHORT = RESULTS / "short"
 _BEGIN, _END = "<!-- proofs -->", "<!-- end of proofs -->"
-_MOST_FIGURES = 5
+_MOST_FIGURES = 6
+"""Of each proof's facts, and of its claims: the page shows some, the JSON has all."""
 
 
 def table(results: Path = RESULTS) -> str:
-    """Return all proofs as a table."""
-    lines = ["| proof | run | claims | figures |", "|---|---|---|---|"]
-    lines += [_row(name, results) for name in NAMES]
-    return "\n".join(lines)
+    """Return all proofs as two tables: which claims held, and what was found."""
+    runs = ["| proof | claims that held | run | took |", "|---|---|---|---|"]
+    found = ["| proof | figure | found | bound |", "|---|---|---|---|"]
+    for name in NAMES:
+        report, short = _report(name, results)
+        runs.append(_run(name, report, short=short))
+        figures = _figures(report) if report else []
+        found += [f"| {name if not at else ''} | {row} |" for at, row in enumerate(figures)]
+    return "\n".join([*runs, "", *found])
 
 
 def filled(page: str, content: str) -> str:
@@ -36,43 +42,56 @@ def filled(page: str, content: str) -> str:
     return f"{before}{_BEGIN}\n{content}\n{_END}{after}"
 
 
-def _row(name: str, results: Path) -> str:
-    for path, how in (
-        (results / f"{name}.json", ""),
-        (results / "short" / f"{name}.json", "short"),
-    ):
+def _report(name: str, results: Path) -> tuple[dict[str, Any], bool]:
+    """Return what a proof found, and whether that was its short form; nothing, if never run."""
+    for folder, short in ((results, False), (results / "short", True)):
+        path = folder / f"{name}.json"
         if path.exists():
-            report = json.loads(path.read_text())
-            about = report["machine"]
-            run = f"{about['date']}, {about['cores']} cores, load {about['load_before']}, "
-            run += f"{report['took_s']} s: `{report['command']}`"
-            if how:
-                run = f"**the long run has not been made**; short: {run}"
-            held = sum(claim["held"] for claim in report["claims"])
-            broken = [claim["what"] for claim in report["claims"] if not claim["held"]]
-            claims = f"{held} of {len(report['claims'])}"
-            claims += f"; not: {'; '.join(broken)}" if broken else ""
-            return f"| {name} | {run} | {claims} | {_figures(report)} |"
-    return f"| {name} | not run yet | | |"
+            report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return report, short
+    return {}, False
 
 
-def _figures(report: dict[str, Any]) -> str:
-    found = [
-        f"{claim['what']}: {claim['found']:.4g} ({claim['bound']})"
-        for claim in report["claims"]
-        if isinstance(claim["found"], (int, float)) and not isinstance(claim["found"], bool)
-    ]
+def _run(name: str, report: dict[str, Any], *, short: bool) -> str:
+    if not report:
+        return f"| {name} | not run yet | | |"
+    about = report["machine"]
+    run = f"{about['date']}, {about['cores']} cores, load {about['load_before']}: "
+    run += f"`{report['command']}`"
+    if short:
+        run = f"**the long run has not been made**; short: {run}"
+    broken = [claim["what"] for claim in report["claims"] if not claim["held"]]
+    claims = f"{len(report['claims']) - len(broken)} of {len(report['claims'])}"
+    claims += f"; not: {'; '.join(broken)}" if broken else ""
+    return f"| {name} | {claims} | {run} | {report['took_s']:,.0f} s |"
+
+
+def _figures(report: dict[str, Any]) -> list[str]:
+    """Return the first of the facts and of the claims, each as figure, found and bound."""
     facts = [
-        f"{name.replace('_', ' ')}: {value:.4g}"
+        f"{name.replace('_', ' ')} | {_number(value)} | "
         for name, value in report["facts"].items()
-        if isinstance(value, (int, float))
+        if isinstance(value, int | float)
     ]
-    return "<br>".join([*facts[:_MOST_FIGURES], *found[:_MOST_FIGURES]])
+    claims = [
+        f"{claim['what']} | {_number(claim['found'])} | {claim['bound']}"
+        for claim in report["claims"]
+        if isinstance(claim["found"], int | float) and not isinstance(claim["found"], bool)
+    ]
+    return [*facts[:_MOST_FIGURES], *claims[:_MOST_FIGURES]]
+
+
+def _number(value: float) -> str:
+    """Return four digits, or all of a larger one's before the point."""
+    if value == int(value) or abs(value) >= 10_000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
 
 
 def main() -> int:
     """Write the page anew."""
-    PAGE.write_text(filled(PAGE.read_text(), table()))
+    page = PAGE.read_text(encoding="utf-8")
+    PAGE.write_text(filled(page, table()), encoding="utf-8")
     return 0
 
 

@@ -12,6 +12,7 @@ LEFT_OUT = {
     r"--resolve vision\.example\.com:443": "asks nginx at port 443, which tests/deploy does "
     "with the same configuration at a free port",
     r"^make bench\b|^python -m bench\b": "takes minutes; tests/bench has its parts",
+    r"^make (prove|fuzz)\b": "takes hours; tests/proofs has their short forms",
     r"^promtool\b": "tests/deploy/test_monitoring.py runs it, where promtool is there",
 }
 """Lines that are not run, and why. Each is in a page, or the list is too long."""
