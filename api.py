@@ -7,6 +7,7 @@ is first asked for.
 
 from __future__ import annotations
 
+import argparse
 import atexit
 import gc
 import os
@@ -14,6 +15,7 @@ import shutil
 import socket
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,8 @@ _TURN_SECONDS = 0.0005
 """How long a thread may keep Python from the others. The loop that takes requests in waits for such
 a turn after each read and write; with Python's own 5 ms, those who are refused hold up those who
 are not. Measured, it takes no more processor."""
+_USAGE = """Serve the gateway until it is stopped. It takes no options but settings: VISIONGATE_... in the
+environment, such as VISIONGATE_PORT=8080, or visiongate.toml; docs/configuration.md has them all."""
 _SPARE_THREADS = 14
 """Threads beyond those that compute or wait, so that health checks and logins get through."""
 
@@ -57,8 +61,9 @@ def __getattr__(name: str) -> Any:
     return app
 
 
-def main() -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     """Serve until told to stop; return the exit status."""
+    argparse.ArgumentParser(prog="api.py", description=_USAGE).parse_args(arguments)
     try:
         settings = load_settings()
         _share_metrics(settings)
@@ -122,10 +127,19 @@ def _check(settings: Settings) -> None:
     import_openvino()
     if not services.user_store.page("", 1):
         print(
-            "No user exists yet. Add one, in another terminal if you like:  python adduser.py",
+            "No user exists yet. Add one, in another terminal if you like:  "
+            f"{_python()} adduser.py",
             file=sys.stderr,
             flush=True,
         )
+
+
+def _python() -> str:
+    """Return how this interpreter is called in the folder that the gateway is started in."""
+    try:
+        return str(Path(sys.executable).relative_to(Path.cwd()))
+    except ValueError:
+        return "python"
 
 
 def _say_where(settings: Settings) -> None:
@@ -234,4 +248,4 @@ def _serve_waitress(settings: Settings) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
