@@ -33,8 +33,8 @@ _TURN_SECONDS = 0.0005
 """How long a thread may keep Python from the others. The loop that takes requests in waits for such
 a turn after each read and write; with Python's own 5 ms, those who are refused hold up those who
 are not. Measured, it takes no more processor."""
-_USAGE = """Serve the gateway until it is stopped. It takes no options but settings: VISIONGATE_... in the
-environment, such as VISIONGATE_PORT=8080, or visiongate.toml; docs/configuration.md has them all."""
+_USAGE = """Serve the gateway until it is stopped. It takes settings, no options: VISIONGATE_...
+in the environment, such as VISIONGATE_PORT=8080, or visiongate.toml; see docs/configuration.md."""
 _SPARE_THREADS = 14
 """Threads beyond those that compute or wait, so that health checks and logins get through."""
 
