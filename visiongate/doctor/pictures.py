@@ -26,7 +26,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield ok("kept", f"None: {root} is not there.")
         return
     yield from _leftovers(root)
-    paths = list(layout.pictures(root))
+    paths = [Path(folder) for folder in layout.pictures(root)]
     looked, damaged, late, used = 0, [], 0, 0
     owners: Counter[str] = Counter()
     latest = time.time() - settings.retention_days * _A_DAY - _SWEEPS_MISSED
@@ -36,7 +36,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             break
         looked += 1
         try:
-            meta = layout.Meta.read(path)
+            meta = layout.Meta.read(str(path))
             sizes = _sizes(path, meta)
         except FileNotFoundError:
             if path.exists():  # else it was deleted while we looked

@@ -1,4 +1,8 @@
-"""How kept pictures lie on the disk, and the few steps by which they come and go."""
+"""How kept pictures lie on the disk, and the few steps by which they come and go.
+
+What has a picture's id in it is a string, never a ``Path``: pathlib puts each part of a path into
+Python's table of interned strings, which grows with it, and which Python 3.12 never empties.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +35,7 @@ __all__ = [
     "owners",
     "pictures",
     "publish",
+    "read",
     "remove",
     "unavailable",
     "unknown",
@@ -67,16 +72,16 @@ class Meta:
             return (self.original_name, _META)
         return (self.original_name, ANNOTATED, _META)
 
-    def write(self, folder: Path) -> int:
+    def write(self, folder: str) -> int:
         """Write ``meta.json``, and return how many bytes it takes."""
         data = json.dumps({name: getattr(self, name) for name in self.__slots__}).encode()
-        write_private(folder / _META, data)
+        write_private(f"{folder}/{_META}", data)
         return len(data)
 
     @classmethod
-    def read(cls, folder: Path) -> Meta:
+    def read(cls, folder: str) -> Meta:
         """Raises: FileNotFoundError; ValueError or TypeError if it was torn."""
-        return cls(**json.loads((folder / _META).read_bytes()))
+        return cls(**json.loads(read(f"{folder}/{_META}")))
 
 
 def owner_key(owner: str) -> str:
@@ -125,31 +130,37 @@ def ids(root: Path, key: str) -> Iterator[str]:
                 yield entry.name
 
 
-def pictures(root: Path, owner: str | None = None) -> Iterator[Path]:
+def pictures(root: Path, owner: str | None = None) -> Iterator[str]:
     """Yield the pictures' folders, of one owner or of all. Raises: OSError."""
     for key in owners(root) if owner is None else [owner_key(owner)]:
-        yield from (root / key / picture_id for picture_id in ids(root, key))
+        yield from (f"{root}/{key}/{picture_id}" for picture_id in ids(root, key))
 
 
 def make_private_folder(path: Path) -> None:
     path.mkdir(0o700, parents=True, exist_ok=True)
 
 
-def write_private(path: Path, data: bytes) -> None:
+def read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def write_private(path: str, data: bytes) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(data)
 
 
-def publish(incoming: Path, place: Path) -> None:
+def publish(incoming: str, place: str) -> None:
     """Make a written folder a kept picture, in one step. Raises: OSError."""
+    owners_folder = place.rpartition("/")[0]
     while True:
         try:
-            place.parent.mkdir(0o700, exist_ok=True)
-            incoming.rename(place)
+            os.makedirs(owners_folder, 0o700, exist_ok=True)
+            os.rename(incoming, place)
         except (FileNotFoundError, FileExistsError):
             # A sweep may have removed the owner's folder, empty a moment ago, before or after
             # mkdir looked; trying again helps unless something else is wrong.
-            if place.parent.is_file() or not incoming.is_dir():
+            if os.path.isfile(owners_folder) or not os.path.isdir(incoming):
                 raise
         else:
             return

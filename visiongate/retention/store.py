@@ -48,16 +48,16 @@ class FilePictureStore:
         picture_id = layout.new_id(owner)
         copy_bytes = None if annotated is None else len(annotated)
         meta = Meta(owner, self._clock(), picture.format, len(original), copy_bytes)
-        incoming = self._folder / f"{layout.INCOMING}{picture_id}"
+        incoming = f"{self._folder}/{layout.INCOMING}{picture_id}"
         try:
             layout.make_private_folder(self._folder)
-            incoming.mkdir(0o700)
-            layout.write_private(incoming / meta.original_name, original)
+            os.mkdir(incoming, 0o700)
+            layout.write_private(f"{incoming}/{meta.original_name}", original)
             if annotated is not None:
-                layout.write_private(incoming / layout.ANNOTATED, annotated)
+                layout.write_private(f"{incoming}/{layout.ANNOTATED}", annotated)
             size = len(original) + (copy_bytes or 0) + meta.write(incoming)
             os.utime(incoming, (meta.created, meta.created))
-            layout.publish(incoming, Path(layout.where(self._folder, picture_id)))
+            layout.publish(incoming, layout.where(self._folder, picture_id))
         except OSError as error:
             shutil.rmtree(incoming, ignore_errors=True)
             raise layout.unavailable("written", error) from error
@@ -77,7 +77,7 @@ class FilePictureStore:
             raise PictureUnknown(f"Picture {picture_id} was kept without an annotated copy.")
         name = layout.ANNOTATED if annotated else meta.original_name
         try:
-            data = Path(layout.where(self._folder, picture_id), name).read_bytes()
+            data = layout.read(f"{layout.where(self._folder, picture_id)}/{name}")
         except FileNotFoundError:
             raise layout.unknown(picture_id) from None
         except OSError as error:
@@ -117,7 +117,7 @@ class FilePictureStore:
             StoreUnavailable: some could not be deleted; those before them were.
         """
         try:
-            folders = [str(path) for path in layout.pictures(self._folder, owner)]
+            folders = list(layout.pictures(self._folder, owner))
         except OSError as error:
             raise layout.unavailable("listed", error) from error
         return sum(self._remove(folder) for folder in folders)
@@ -151,9 +151,9 @@ class FilePictureStore:
         meta = self._memory.meta(picture_id)
         try:
             if meta is None:
-                meta = Meta.read(Path(path))
+                meta = Meta.read(path)
                 self._memory.put(picture_id, meta=meta)
-            elif not (listed or Path(path).is_dir()):
+            elif not (listed or os.path.isdir(path)):
                 self._memory.drop([picture_id])
                 raise layout.unknown(picture_id)
         except (FileNotFoundError, ValueError, TypeError):

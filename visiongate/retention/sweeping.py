@@ -51,12 +51,11 @@ def sweep(
         found = _look(root, memory, now)
         emptied = found.empty
         if found.bytes > max_bytes or now - found.oldest >= max_age_seconds:
-            every = _by_age(root, memory, found)
-            total = sum(looked.bytes for looked, _ in every)
-            for looked, folder in every:
-                if now - looked.born < max_age_seconds and total <= max_bytes:
-                    break
-                total -= looked.bytes
+            for name in _too_much(memory, found, now - max_age_seconds, max_bytes):
+                looked = found.others.get(name) or memory.looked(name)
+                if looked is None:  # deleted meanwhile
+                    continue
+                folder = name if name in found.others else layout.where(root, name)
                 _, key, picture_id = folder.rsplit("/", 2)
                 emptied.add(key)
                 memory.drop([picture_id])
@@ -156,14 +155,25 @@ def _look(root: Path, memory: Memory, now: float) -> _Found:
     return found
 
 
-def _by_age(root: Path, memory: Memory, found: _Found) -> list[tuple[Looked, str]]:
-    """Return all pictures' folders, the oldest first, with those that were kept meanwhile."""
-    every = [(looked, folder) for folder, looked in found.others.items()]
-    for picture_id in memory.ids():
-        looked = memory.looked(picture_id)
-        if looked is not None:
-            every.append((looked, layout.where(root, picture_id)))
-    return sorted(every, key=lambda item: item[0].born)
+def _too_much(memory: Memory, found: _Found, oldest: float, most: int) -> list[str]:
+    """Return what was not born after ``oldest``, and the oldest of what is beyond ``most`` bytes.
+
+    Pictures in the memory are named by their ids, with those that were kept meanwhile; others by
+    their folders. Nothing is made for each of them that would live as long as their deletion takes,
+    which is a minute where requests come all the while.
+    """
+
+    def look(name: str) -> Looked:
+        return found.others.get(name) or memory.looked(name) or Looked(-math.inf, 0, ())
+
+    names = sorted([*found.others, *memory.ids()], key=lambda name: look(name).born)
+    total = sum(look(name).bytes for name in names)
+    for number, name in enumerate(names):
+        looked = look(name)
+        if looked.born > oldest and total <= most:
+            return names[:number]
+        total -= looked.bytes
+    return names
 
 
 def _sweep_leftovers(root: Path, now: float, failures: list[StoreUnavailable]) -> None:
