@@ -47,7 +47,7 @@ check: $(VENV)/.ready-dev ## ruff, strict mypy, the import rules and bandit
 	$(VENV)/$(BIN)/lint-imports
 	$(VENV)/$(BIN)/bandit -q -ll -r visiongate db detectors api.py adduser.py
 
-audit: $(AUDIT_VENV)/.ready ## look for known holes in what is pinned (asks PyPI's database of them)
+audit: $(AUDIT_VENV)/.ready ## look for known vulnerabilities in what is pinned (asks PyPI's database)
 	$(AUDIT_VENV)/$(BIN)/pip-audit --strict --disable-pip --no-deps -r requirements.txt
 
 licences: $(VENV)/.ready $(AUDIT_VENV)/.ready ## write docs/licences.md anew
@@ -57,7 +57,7 @@ sbom: $(AUDIT_VENV)/.ready ## write sbom.json, a CycloneDX list of what is pinne
 	@$(AUDIT_VENV)/$(BIN)/cyclonedx-py requirements requirements.txt --output-reproducible -o sbom.json
 	@echo "Written: sbom.json"
 
-prove: $(VENV)/.ready-dev ## prove that pictures and names stay private; PROOF=overload, or PROOF=all, others (hours)
+prove: $(VENV)/.ready-dev ## prove that pictures and names stay private; PROOF=NAME (docs/reliability.md) or all: others, for hours
 ifneq ($(PROOF),)
 	@$(RUN) -m proofs $(PROOF)
 else

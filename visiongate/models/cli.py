@@ -64,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="show which models there are, and which are here")
     listing.set_defaults(run=_list)
     pull = commands.add_parser("pull", help="fetch models into the cache")
-    pull.add_argument("names", nargs="*", metavar="NAME", help="default: what the defaults use")
+    pull.add_argument(
+        "names", nargs="*", metavar="NAME", help="default: what the default settings use"
+    )
     pull.set_defaults(run=_pull)
     verify = commands.add_parser("verify", help="compare the files that are here with their hashes")
     verify.add_argument("names", nargs="*", metavar="NAME", help="default: all that are here")
