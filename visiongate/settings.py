@@ -164,10 +164,10 @@ class Settings(BaseSettings):
     )
     device: str = Field("CPU", description="OpenVINO device that models run on.")
     concurrency: int = Field(
-        0, ge=0, description="Requests decoded and judged at once, per process; 0: two a core."
+        0, ge=0, description="Requests that decode and detect at once, per process; 0: two a core."
     )
     max_waiting: int = Field(
-        64, ge=0, description="Requests that may wait for a place, per process."
+        64, ge=0, description="Length of the queue: detection requests that may wait, per process."
     )
     deadline_ms: int = Field(
         10_000,
