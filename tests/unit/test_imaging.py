@@ -568,6 +568,15 @@ def test_a_sequential_jpeg_of_hundreds_of_scans_is_refused(sequential: int, fill
         decode(front + b"".join(scans) + scans[2] * 300 + b"\xff\xd9", LIMITS)
 
 
+def test_a_jpeg_that_goes_on_after_a_scan_of_all_components_is_refused_for_that() -> None:
+    data = saved(quarters(), "JPEG", quality=90)
+    scan = data[data.index(b"\xff\xda") : -2]
+    with pytest.raises(PictureCorrupt, match="damaged"):
+        decode(data[:-2] + scan + b"\xff\xd9", LIMITS)
+    with pytest.raises(PictureCorrupt, match="damaged"):
+        decode(data[:-2] + scan * 300 + b"\xff\xd9", LIMITS)
+
+
 def test_declared_animation_that_cannot_be_there_is_not_believed() -> None:
     data = png_with(png_chunk(b"acTL", struct.pack(">II", 2**30, 0)))
     assert decode(data, LIMITS).frames == 1
@@ -707,7 +716,7 @@ def test_whoever_is_told_the_size_may_refuse(format: str, monkeypatch: pytest.Mo
     def refuse(*_: int) -> None:
         raise QuotaExceeded("enough")
 
-    for name in ("to_rgb", "_decode_jpeg"):
+    for name in ("to_rgb", "decode_jpeg"):
         monkeypatch.setattr(
             f"visiongate.imaging.decoding.{name}", lambda *_: pytest.fail("decoded")
         )

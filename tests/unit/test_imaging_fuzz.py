@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
+import simplejpeg  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
@@ -18,6 +20,7 @@ from visiongate.imaging.headers import (
     exif_orientation,
     webp_size,
 )
+from visiongate.imaging.jpeg import plain_size
 from visiongate.types import Enough, Picture
 
 # Small, so that a header that was changed to declare a huge picture is refused, not decoded.
@@ -132,3 +135,84 @@ def test_header_readers_end_and_stay_in_bounds(data: bytes, start: bytes) -> Non
         return
     assert width >= 0
     assert height >= 0
+
+
+JPEGS = {name: data for name, data in SAMPLES.items() if name.startswith("JPEG")}
+
+
+def assert_libjpeg_agrees(data: bytes) -> bool:
+    """See that libjpeg reads the size that we do, if we do; tell whether both read one."""
+    size = plain_size(data)
+    if size is None:
+        return False
+    try:
+        height, width, *_ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except ValueError:  # it reads none, and so decodes nothing
+        return False
+    assert (width, height) == size
+    return True
+
+
+@pytest.mark.parametrize("name", [name for name in JPEGS if "progressive" in name])
+def test_a_progressive_jpeg_is_not_plain(name: str) -> None:
+    assert plain_size(JPEGS[name]) is None
+
+
+@pytest.mark.parametrize("name", [name for name in JPEGS if "progressive" not in name])
+def test_each_changed_byte_of_a_header_is_read_as_libjpeg_reads_it(name: str) -> None:
+    data = bytearray(JPEGS[name])
+    assert assert_libjpeg_agrees(bytes(data))
+    agreed = 0
+    for at in range(2, data.index(b"\xff\xda") + 14):
+        kept = data[at]
+        for value in {0, 1, 2, 3, kept ^ 1, *range(0xC0, 0x100)}:
+            data[at] = value
+            agreed += assert_libjpeg_agrees(bytes(data))
+        data[at] = kept
+    assert agreed > 1000
+
+
+@pytest.mark.parametrize("lone", [0x01, *range(0xD0, 0xD8)])
+def test_no_size_is_hidden_behind_a_marker_that_has_no_length(lone: int) -> None:
+    """libjpeg reads on right behind it; who took two bytes for a length would read elsewhere."""
+    data = JPEGS["JPEG-L"]
+    at = data.index(b"\xff\xc0")
+    frame = data[at : at + 13]
+    other = frame[:5] + struct.pack(">HH", 7, 9) + frame[9:]
+    hides = b"\xff\xfe" + struct.pack(">H", 2 + len(frame))
+    hidden = b"\xff" + bytes([lone]) + struct.pack(">H", 2 + len(other + hides)) + other + hides
+    data = data[:at] + hidden + data[at:]
+    assert simplejpeg.decode_jpeg_header(data, strict=False)[:2] == (7, 9)
+    assert plain_size(data) is None
+
+
+@BOUNDED
+@given(
+    data=st.sampled_from(list(JPEGS.values())),
+    changes=st.lists(
+        st.tuples(
+            st.floats(0, 1),
+            st.one_of(
+                st.binary(max_size=4),
+                st.sampled_from([b"\xff", b"\xff\0", b"\xff\xd0", b"\xff\xd9", b"\xff\xc2"]),
+                st.sampled_from(
+                    [
+                        b"\xff\xc0\0\x0b\x08\0\x07\0\x09\x01\x01\x11\0",
+                        b"\xff\xfe\0\x04\xff\xda",
+                        b"\xff\xdc\0\x04\0\x09",
+                    ]
+                ),
+            ),
+            st.integers(0, 3),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+)
+def test_a_header_with_more_or_less_in_it_is_read_as_libjpeg_reads_it(
+    data: bytes, changes: list[tuple[float, bytes, int]]
+) -> None:
+    for where, put, without in changes:
+        at = 2 + int(where * data.index(b"\xff\xda") if b"\xff\xda" in data else 0)
+        data = data[:at] + put + data[at + without :]
+    assert_libjpeg_agrees(data)

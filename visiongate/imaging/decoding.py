@@ -9,9 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import simplejpeg  # type: ignore[import-untyped]
 from PIL import Image as Pillow
-from PIL import ImageChops, ImageFile
+from PIL import ImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -28,17 +27,14 @@ from visiongate.errors import (
 )
 from visiongate.imaging import headers
 from visiongate.imaging.formats import FORMATS, describe, identify
+from visiongate.imaging.jpeg import decode_jpeg
 from visiongate.imaging.pixels import to_rgb, upright
-from visiongate.types import Enough, Image, Picture
+from visiongate.types import Enough, Picture
 
 __all__ = ["MAX_SIDE", "Limits", "decode"]
 
 MAX_SIDE = 65_500
 """Longest side in pixels: libjpeg's own, so that each picture can be answered as a JPEG."""
-
-# A progressive JPEG holds about ten scans. Each costs a pass over the whole picture, however few
-# bytes it takes (80 ms at 50 megapixels), so hundreds of them are an attack on the processor.
-_MOST_SCANS = 50
 
 # A frame of an animated PNG or WebP takes at least its control chunk (PNG 3rd edition, 11.3.6.2).
 _LEAST_FRAME_BYTES = 38
@@ -139,7 +135,7 @@ def _decode(
             on_size(*opened.size)
         if name == "JPEG":
             divisor = enough.divisor(*opened.size) if enough is not None else 1
-            pixels = _decode_jpeg(data, opened, divisor)
+            pixels = decode_jpeg(data, opened, divisor)
         elif ifd is not None:
             opened.load()
             photometric, bits = ifd.scalar(262, 1), ifd.scalar(258, 16)
@@ -159,49 +155,6 @@ def _decode(
         width, height = opened.size
     size = ((height, width) if orientation >= 5 else (width, height)) if smaller else None
     return Picture(np.ascontiguousarray(pixels), name, orientation, frames, size)
-
-
-def _decode_jpeg(data: bytes, opened: ImageFile.ImageFile, divisor: int) -> Image:
-    """Decode with libjpeg-turbo straight into the array; Pillow reads what that will not.
-
-    A third faster than Pillow, bit for bit the same, and it reports damage that Pillow passes
-    over. What Pillow reads is not divided. Of libjpeg's eighths only those are taken that it
-    computes with vector instructions: 5/8 to 7/8 cost more than the whole picture.
-    """
-    if _count_scans(data) > _MOST_SCANS:
-        raise PictureCorrupt(f"The JPEG picture has over {_MOST_SCANS} scans. Save it anew.")
-    if opened.mode in ("L", "RGB"):
-        try:
-            height, width, *_ = simplejpeg.decode_jpeg_header(data, strict=False)
-            if (width, height) != opened.size:
-                raise PictureCorrupt("The JPEG picture declares two sizes.")
-            pixels = simplejpeg.decode_jpeg(
-                data,
-                "RGB",
-                min_height=-(-height // divisor),
-                min_width=-(-width // divisor),
-                min_factor=divisor,
-            )
-            return np.asarray(pixels, np.uint8)
-        except ValueError as error:
-            # Other complaints (a rare chroma layout, stray bytes before a marker) are no damage.
-            if "remature end" in str(error):
-                raise PictureCorrupt(f"The JPEG is cut off: {_printable(error)}.") from error
-    opened.load()
-    if opened.mode == "CMYK" and "adobe" not in opened.info:
-        # Adobe's files store inks inverted, and Pillow takes every file for one of Adobe's.
-        return to_rgb(ImageChops.invert(opened))
-    return to_rgb(opened)
-
-
-def _count_scans(data: bytes) -> int:
-    """Count the markers that may begin a scan, of whatever kind of JPEG.
-
-    Sequential files may have many scans too, so none is believed to have one alone.
-    """
-    # Six times as fast as ``bytes.count``, which takes a twelfth of what decoding does.
-    values = np.frombuffer(data, np.uint8)
-    return int(np.count_nonzero((values[:-1] == 0xFF) & (values[1:] == 0xDA)))
 
 
 def _check_size(width: int, height: int, limits: Limits) -> None:
