@@ -163,17 +163,25 @@ def _too_much(memory: Memory, found: _Found, oldest: float, most: int) -> list[s
     which is a minute where requests come all the while.
     """
 
-    def look(name: str) -> Looked:
-        return found.others.get(name) or memory.looked(name) or Looked(-math.inf, 0, ())
+    def look(name: str) -> Looked | None:
+        return found.others.get(name) or memory.looked(name)
 
-    names = sorted([*found.others, *memory.ids()], key=lambda name: look(name).born)
-    total = sum(look(name).bytes for name in names)
-    for number, name in enumerate(names):
+    def born(name: str) -> float:
         looked = look(name)
-        if looked.born > oldest and total <= most:
+        return looked.born if looked is not None else -math.inf
+
+    names = sorted([*found.others, *memory.ids()], key=born)
+    # From the newest back, each looked at once: one that is deleted meanwhile then frees its bytes
+    # here as well, and no other goes for them.
+    kept = 0
+    for number in range(len(names), 0, -1):
+        looked = look(names[number - 1])
+        if looked is None:
+            continue
+        kept += looked.bytes
+        if looked.born <= oldest or kept > most:
             return names[:number]
-        total -= looked.bytes
-    return names
+    return []
 
 
 def _sweep_leftovers(root: Path, now: float, failures: list[StoreUnavailable]) -> None:
