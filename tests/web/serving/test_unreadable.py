@@ -66,7 +66,8 @@ class Log:
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def warning(self, *_: Any) -> None:
+    def warning(self, message: str, *given: Any) -> None:
+        assert "secret" not in message % given
         self.told.append("warning")
 
     def error(self, *_: Any, exc_info: Exception) -> None:
@@ -77,6 +78,12 @@ class Log:
     ("exception", "status", "told"),
     [
         (refusal_of(LINE + b"a b: c\r\n\r\n"), 400, "warning"),
+        (
+            refusal_of(LINE + b"Authorization: Bearer ab\r\nsecret-end-of-it\r\n\r\n"),
+            400,
+            "warning",
+        ),
+        (refusal_of(LINE + b"Authorization: Bearer ab\x01secret\r\n\r\n"), 400, "warning"),
         (UnsupportedTransferCoding("x"), 501, "warning"),
         (RuntimeError("broken"), 500, "error broken"),
     ],

@@ -113,7 +113,9 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
         if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
             self.log.error("Error handling request %s", getattr(req, "uri", ""), exc_info=exc)
         else:
-            self.log.warning("Invalid request from ip=%s: %s", addr[0] if addr else "", exc)
+            # Only of which kind: what gunicorn says repeats the line, which may hold a token.
+            kind = type(exc).__name__
+            self.log.warning("Invalid request from ip=%s: %s", addr[0] if addr else "", kind)
         with suppress(OSError):
             client.sendall(plain_answer(error))
 
@@ -185,7 +187,9 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]
 
     def _next(self, conn: Connection) -> None:
         """Wait for the next request, of which the client may have sent some already."""
-        begun_with = conn.parser.unreader.take_buffered() + b"".join(conn.sock.gathered)
+        begun_with = b"".join(conn.sock.gathered)
+        if conn.parser is not None:  # else none of its requests came to gunicorn
+            begun_with = conn.parser.unreader.take_buffered() + begun_with
         conn.sock.gathered.clear()
         conn.sock.has_continued = False
         if begun_with:
