@@ -103,6 +103,11 @@ class Pipeline:
         self._quotas = quotas
         self._audit = audit
 
+    @property
+    def keeps(self) -> bool:
+        """Whether pictures are kept unless a request says otherwise."""
+        return self._pictures is not None
+
     def run(self, body: bytes, user: User, request: DetectRequest) -> Outcome:
         """Detect, report, and keep the picture unless told otherwise.
 

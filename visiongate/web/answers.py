@@ -26,6 +26,7 @@ from visiongate.web.answer_types import (
 __all__ = [
     "detection_list",
     "json_response",
+    "json_text",
     "model_answer",
     "moment",
     "report_answer",
@@ -35,8 +36,12 @@ __all__ = [
 
 def json_response(payload: object, status: int = 200) -> Response:
     """Return ``payload`` as JSON, its members in the order that the types above give."""
-    body = json.dumps(payload, separators=(",", ":"), ensure_ascii=False)
-    return Response(body + "\n", status, mimetype="application/json")
+    return Response(json_text(payload), status, mimetype="application/json")
+
+
+def json_text(payload: object) -> str:
+    """Return ``payload`` as such an answer's body."""
+    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
 def detection_list(report: Report, judged_by: str | None = None) -> list[ListItem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -30,6 +30,7 @@ from visiongate.web import (
     reading,
     users_api,
 )
+from visiongate.web.careful import harden
 
 __all__ = ["create_app"]
 
@@ -53,15 +54,6 @@ _MODULES = (
     playground,
 )
 """Each has one ``init_app``. Hooks after a request run from the last of these to the first."""
-
-
-_HEADERS = (
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("X-Frame-Options", "DENY"),
-    ("Cache-Control", "no-store"),
-)
-_POLICY = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 
 
 class _Gateway(Flask):
@@ -89,7 +81,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     for module in _MODULES:
         module.init_app(app, services)
     _allow_origins(app, settings.cors_origins)
-    app.after_request(_harden)
+    app.after_request(harden)
     if not started:
         services.start()
     return app
@@ -112,14 +104,3 @@ def _allow_origins(app: Flask, origins: tuple[str, ...]) -> None:
             expose_headers=["Retry-After", *quotas.HEADERS, "X-Picture-Id", "X-Request-ID"],
             max_age=3600,
         )
-
-
-def _harden(response: Response) -> Response:
-    """Set the headers that keep browsers careful, unless a route has set its own."""
-    headers = response.headers
-    given = {name.lower() for name, _ in headers}
-    wanted = _HEADERS if response.mimetype == "text/html" else (*_HEADERS, _POLICY)
-    for name, value in wanted:
-        if name.lower() not in given:
-            headers.add(name, value)
-    return response

@@ -25,20 +25,23 @@ _PART = re.compile(
 )
 
 
-def only_file(body: bytes, boundary: str) -> FilePart | None:
-    """Return the file of a form that has one and is written in the commonest way, else None."""
+def only_file(data: bytes, boundary: str, at: int = 0) -> FilePart | None:
+    """Return the file of a form that has one and is written in the commonest way, else None.
+
+    The form is what ``data`` has from ``at`` on.
+    """
     if not boundary or not boundary.isascii():
         return None
     edge = b"--" + boundary.encode()
-    part = _PART.match(body, len(edge)) if body.startswith(edge) else None
+    part = _PART.match(data, at + len(edge)) if data.startswith(edge, at) else None
     if part is None:
         return None
     begin = part.end()
-    end = body.find(edge, begin)
-    if body[end - 2 : end] != b"\r\n" or body[end + len(edge) :] not in (b"--\r\n", b"--"):
+    end = data.find(edge, begin)
+    if data[end - 2 : end] != b"\r\n" or data[end + len(edge) :] not in (b"--\r\n", b"--"):
         return None
     # An empty file's line break belongs to the headers as well.
     if end - 2 < begin:
         return None
     name, filename = part.groups()
-    return name.decode(), filename.decode(), body[begin : end - 2]
+    return name.decode(), filename.decode(), data[begin : end - 2]

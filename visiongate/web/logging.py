@@ -1,6 +1,6 @@
 """Logs as JSON lines on standard error, one for each request, the standard library's too.
 
-What is written of a request is listed in ``_fields``; paths, queries, bodies, headers and
+What is written of a request is listed in ``fields``; paths, queries, bodies, headers and
 names of files are not, so neither a picture nor a password can get into a log.
 """
 
@@ -27,10 +27,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UNMATCHED",
+    "begin",
     "configure",
+    "fields",
     "gunicorn_logger",
     "init_app",
     "note",
+    "request_log",
     "route",
     "sane_id",
     "template",
@@ -131,7 +134,7 @@ def gunicorn_logger() -> type[Any]:
 def init_app(app: Flask, services: Services) -> None:
     """Write a line for each request, under an id that the answer carries as X-Request-ID."""
     configure(services.settings.log_level)
-    log = structlog.get_logger("visiongate.request").bind()  # once, not at every line
+    log = request_log()
 
     def finish(response: Response) -> Response:
         request_id = g.get("request_id")
@@ -139,12 +142,49 @@ def init_app(app: Flask, services: Services) -> None:
             response.headers.add("X-Request-ID", request_id)
             failed = response.status_code == 500
             if log.is_enabled_for(logging.ERROR if failed else logging.INFO):
-                (log.error if failed else log.info)("request", **_fields(response))
+                (log.error if failed else log.info)("request", **_all_fields(response))
         return response
 
     app.before_request(_begin)
     app.after_request(finish)
     app.teardown_request(lambda _: clear_contextvars())
+
+
+def request_log() -> Any:
+    """Return what writes the lines of requests; once, not at every line."""
+    return structlog.get_logger("visiongate.request").bind()
+
+
+def begin(given_id: str) -> str:
+    """Have all lines of this thread carry the request's id, the client's own if it may; return it.
+
+    ``clear_contextvars`` ends that.
+    """
+    request_id = sane_id(given_id) or _new_id()
+    clear_contextvars()
+    bind_contextvars(request_id=request_id)
+    return request_id
+
+
+def fields(
+    method: str,
+    route: str,
+    status: int,
+    begun: float,
+    user: str | None,
+    bytes_in: int | None,
+    bytes_out: int | None,
+) -> dict[str, object]:
+    """Return what is written of a request that was begun at that ``perf_counter`` time."""
+    return {
+        "method": method if len(method) <= 10 else method[:10],
+        "route": route,
+        "status": status,
+        "ms": round((time.perf_counter() - begun) * 1000, 2),
+        "user": user,
+        "bytes_in": bytes_in,
+        "bytes_out": bytes_out,
+    }
 
 
 def note(**fields: object) -> None:
@@ -171,10 +211,7 @@ def template(rule: str) -> str:
 
 def _begin() -> None:
     g.begun = time.perf_counter()
-    request_id = sane_id(request.headers.get("X-Request-ID", "")) or _new_id()
-    g.request_id = request_id
-    clear_contextvars()
-    bind_contextvars(request_id=request_id)
+    g.request_id = begin(request.headers.get("X-Request-ID", ""))
 
 
 def _new_id() -> str:
@@ -182,22 +219,21 @@ def _new_id() -> str:
     return f"{random.getrandbits(128):032x}"  # nosec B311
 
 
-def _fields(response: Response) -> dict[str, object]:
-    """Return what is written of a request."""
+def _all_fields(response: Response) -> dict[str, object]:
     user = g.get("user")
-    fields: dict[str, object] = {
-        "method": request.method if len(request.method) <= 10 else request.method[:10],
-        "route": route(),
-        "status": response.status_code,
-        "ms": round((time.perf_counter() - g.begun) * 1000, 2),
-        "user": user.username if user is not None else None,
-        "bytes_in": request.content_length,
-        "bytes_out": response.content_length,
-    }
+    written = fields(
+        request.method,
+        route(),
+        response.status_code,
+        g.begun,
+        user.username if user is not None else None,
+        request.content_length,
+        response.content_length,
+    )
     if (code := g.get("problem_code")) is not None:
-        fields["code"] = code
-    fields.update(g.get("log_fields", {}))
-    return fields
+        written["code"] = code
+    written.update(g.get("log_fields", {}))
+    return written
 
 
 def _redact(_logger: object, _name: str, line: str | MutableMapping[str, Any]) -> str:

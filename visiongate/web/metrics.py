@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
@@ -51,9 +52,13 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Metrics:
-    """The gateway's metrics in a registry of their own, so that apps do not share counts."""
+    """The gateway's metrics in a registry of their own, so that apps do not share counts.
 
-    def __init__(self) -> None:
+    ``waiting`` tells how many requests wait for a place to compute.
+    """
+
+    def __init__(self, waiting: Callable[[], int] = lambda: 0) -> None:
+        self._waiting = waiting
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
             "visiongate_requests",
@@ -151,6 +156,29 @@ class Metrics:
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
 
+    def enter(self) -> float:
+        """Count a request that is being answered from now on; return the time."""
+        since = time.perf_counter()
+        self.in_flight.inc()
+        self._look_at_the_line()
+        return since
+
+    def count(self, method: str, route: str, status: int, since: float) -> None:
+        """Count its answer."""
+        method = method if method in _METHODS else "other"
+        self.request_count(method, route, status).inc()
+        self.request_duration(method, route).observe(time.perf_counter() - since)
+
+    def leave(self) -> None:
+        """Count it no more among those that are being answered."""
+        self.in_flight.dec()
+        self._look_at_the_line()
+
+    def _look_at_the_line(self) -> None:
+        # Each process can tell of its own line alone, so it does at every turn; whoever waits
+        # comes through here when done, so the last to leave writes zero.
+        self.waiting.set(self._waiting())
+
     def look_at(self, registry: Registry) -> None:
         """Note how each detector that is switched on stands now."""
         for entry in registry:
@@ -171,37 +199,24 @@ class Metrics:
 
 def init_app(app: Flask, services: Services) -> None:
     """Measure every request, and answer GET /metrics."""
-    metrics = Metrics()
-    app.extensions[_EXTENSION] = metrics
     engine = services.engine
-
-    def look_at_the_line() -> None:
-        # Each process can tell of its own line alone, so it does at every turn; whoever waits
-        # comes through here when done, so the last to leave writes zero.
-        metrics.waiting.set(getattr(engine, "waiting", 0))
+    metrics = Metrics(lambda: getattr(engine, "waiting", 0))
+    app.extensions[_EXTENSION] = metrics
 
     def begin() -> None:
-        g.counted_since = time.perf_counter()
-        metrics.in_flight.inc()
-        look_at_the_line()
+        g.counted_since = metrics.enter()
 
     def count(response: Response) -> Response:
         since = g.get("counted_since")
         if since is not None:
-            method = request.method
-            method = method if method in _METHODS else "other"
-            route = web_logging.route()
-            seconds = time.perf_counter() - since
-            metrics.request_count(method, route, response.status_code).inc()
-            metrics.request_duration(method, route).observe(seconds)
+            metrics.count(request.method, web_logging.route(), response.status_code, since)
             if (code := g.get("problem_code")) is not None:
                 metrics.errors.labels(code).inc()
         return response
 
     def end(_: BaseException | None) -> None:
         if g.pop("counted_since", None) is not None:
-            metrics.in_flight.dec()
-            look_at_the_line()
+            metrics.leave()
 
     def show() -> Response:
         metrics.look_at(services.registry)

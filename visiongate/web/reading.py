@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HOW",
+    "PARTS",
     "Body",
     "Members",
     "Upload",
@@ -41,7 +42,8 @@ __all__ = [
     "read_upload",
 ]
 
-_PARTS = ("file", "image")
+PARTS = ("file", "image")
+"""What the part with a picture may be called."""
 _OVERHEAD = 1_000_000
 """Bytes that a body may have beside its picture: boundaries, headers, options, JSON."""
 _LONGEST_TEXT = 16_384
@@ -187,9 +189,9 @@ def _json(data: bytes) -> Body:
 
 
 def _from_form(body: Body) -> Upload:
-    as_text = [name for name, _ in body.members if name in _PARTS]
-    pictures = [(filename, data) for name, filename, data in body.files if name in _PARTS]
-    others = [name for name, _, _ in body.files if name not in _PARTS]
+    as_text = [name for name, _ in body.members if name in PARTS]
+    pictures = [(filename, data) for name, filename, data in body.files if name in PARTS]
+    others = [name for name, _, _ in body.files if name not in PARTS]
     if len(pictures) + len(as_text) > 1:
         raise PictureAmbiguous(
             f"The form has {len(pictures) + len(as_text)} pictures under 'file' and 'image'; "

@@ -30,6 +30,7 @@ from visiongate.errors import (
     TokenMissing,
     TokenRevoked,
     UserNotFound,
+    VisiongateError,
 )
 from visiongate.types import User
 from visiongate.web.answer_types import LoginAnswer
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from visiongate.keys import Key, KeyRing
     from visiongate.services import Services
 
-__all__ = ["Claims", "authenticate", "end_family", "init_app", "issue", "rotate"]
+__all__ = ["Claims", "authenticate", "end_family", "init_app", "issue", "known_holder", "rotate"]
 
 _ALGORITHM = "HS256"
 _HOW = "Send the header Authorization: Bearer TOKEN, with a token from POST /api/v1/login."
@@ -147,9 +148,29 @@ def authenticate(kind: Kind = "access") -> User:
         TokenRevoked: ended by logout, rotation, or a change of the account.
     """
     claims = _verified(kind)
-    services = current_services()
+    g.user = user = _holder(claims, current_services())
+    g.claims = claims
+    return user
+
+
+def known_holder(header: str, app: Flask) -> User | None:
+    """Return whose good access token this ``Authorization`` header holds, if it is known already.
+
+    None leaves everything else to ``authenticate``, which says what is wrong. Needs no request.
+    """
+    try:
+        claims = cast(_Known, app.extensions[_KNOWN]).get(_bearer(header))
+        if claims is None or claims.kind != "access" or claims.expires <= time.time():
+            return None
+        return _holder(claims, app.extensions["visiongate.services"])
+    except VisiongateError:
+        return None
+
+
+def _holder(claims: Claims, services: Services) -> User:
+    """Return whose token it is. Raises: TokenRevoked, StoreUnavailable."""
     if services.revocations.is_revoked(claims.id, claims.family):
-        if kind == "refresh" and not services.revocations.is_revoked(claims.family):
+        if claims.kind == "refresh" and not services.revocations.is_revoked(claims.family):
             # A used refresh token has come again: whoever holds its successors may be a thief.
             end_family(claims)
         raise TokenRevoked("This token was ended. Log in again.")
@@ -159,8 +180,6 @@ def authenticate(kind: Kind = "access") -> User:
         raise TokenRevoked("This token's user is no more.") from None
     if user.disabled or user.token_epoch != claims.epoch:
         raise TokenRevoked("The account has changed since this token was made. Log in again.")
-    g.user = user
-    g.claims = claims
     return user
 
 
@@ -187,7 +206,7 @@ def end_family(claims: Claims) -> None:
 
 def _verified(kind: Kind) -> Claims:
     """Return the claims of the request's token, its signature and its time checked."""
-    token = _bearer()
+    token = _bearer(request.headers.get("Authorization", ""))
     known = cast(_Known, current_app.extensions[_KNOWN])
     claims = known.get(token)
     if claims is None:
@@ -215,12 +234,11 @@ def _expired(kind: Kind) -> TokenExpired:
     return TokenExpired(f"The token has expired. {what}")
 
 
-def _bearer() -> str:
-    """Return the token in the Authorization header.
+def _bearer(header: str) -> str:
+    """Return the token in an Authorization header.
 
     flask-jwt-extended's own reading of that header fails on some that are malformed.
     """
-    header = request.headers.get("Authorization", "")
     scheme, _, token = header.strip().partition(" ")
     if not header or scheme.lower() != "bearer":
         raise TokenMissing(_HOW)

@@ -10,7 +10,9 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from visiongate.web.serving.door import Door
+from flask import Flask
+
+from visiongate.web.serving.door import Door, door_of
 from visiongate.web.serving.lane import Lane
 
 __all__ = ["DETECT", "PICTURE", "SECONDS", "Client", "Serve", "Server", "post"]
@@ -21,10 +23,15 @@ SECONDS = 60
 
 
 class Server:
-    """The worker in a thread, before a WSGI application that answers when it is told to."""
+    """The worker in a thread, before an app, or a WSGI application that answers when told to."""
 
     def __init__(
-        self, most: int, seconds: float = 60.0, threads: int = 4, lane: Lane | None = None
+        self,
+        most: int,
+        seconds: float = 60.0,
+        threads: int = 4,
+        lane: Lane | None = None,
+        app: Flask | None = None,
     ) -> None:
         from gunicorn.config import Config
         from gunicorn.glogging import Logger
@@ -36,12 +43,16 @@ class Server:
         self.bodies: list[bytes] = []
         self.environs: list[dict[str, Any]] = []
         self.counted: list[tuple[str, str]] = []
-        self.door = Door(
-            most,
-            seconds=seconds,
-            retry_after=lambda: 2.5,
-            lane=lane,
-            count=lambda route, error: self.counted.append((route, error.code)),
+        self.door = (
+            door_of(app)
+            if app is not None
+            else Door(
+                most,
+                seconds=seconds,
+                retry_after=lambda: 2.5,
+                lane=lane,
+                count=lambda route, error: self.counted.append((route, error.code)),
+            )
         )
         self._wires: list[Client] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -50,7 +61,7 @@ class Server:
         cfg.set("keepalive", 15)
         made = patient_worker(1_000_000, lambda _: self.door)
         self.worker = made(0, os.getppid(), [self._listener], None, 60, cfg, Logger(cfg))
-        self.worker.wsgi = self.door.watched(self._answer)
+        self.worker.wsgi = self.door.watched(self._answer) if app is None else app.wsgi_app
         self.worker.tpool = self.worker.get_thread_pool()
         self.worker.poller = selectors.DefaultSelector()
         self.worker.method_queue.init()
@@ -97,7 +108,7 @@ class Client:
 
     def answer(self) -> tuple[int, dict[str, str], bytes]:
         """Return the next answer's status, headers and body."""
-        match = re.match(rb"HTTP/1.1 (\d+)", self._file.readline())
+        match = re.match(rb"HTTP/1\.[01] (\d+)", self._file.readline())
         assert match
         headers = {}
         while (line := self._file.readline().strip()) != b"":

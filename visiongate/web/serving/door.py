@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,11 +22,13 @@ from visiongate.web.api import API_PREFIX
 from visiongate.web.compat import ROUTES as COMPAT
 from visiongate.web.logging import sane_id
 from visiongate.web.metrics import count_turned_away
+from visiongate.web.serving.head import ends_beyond_doubt, headers_of
 from visiongate.web.serving.lane import Lane
 from visiongate.web.serving.plain_answer import plain_answer
+from visiongate.web.serving.short_way import ShortWay, short_way_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -40,10 +41,6 @@ _ONE = f"{API_PREFIX}/detect/"
 _ONE_TEMPLATE = f"{API_PREFIX}/detect/<string:name>"
 _EVERY_SECONDS = 1.0
 """How often the log tells of those turned away: a line for each would cost more than they do."""
-_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CONTROL = re.compile(rb"[\0\r\n]")
-_REQUEST = re.compile(rb"POST [!-~]+ HTTP/1\.1")
-_DIGITS = re.compile(rb"[0-9]{1,15}")
 _log = structlog.get_logger(__name__)
 
 
@@ -64,6 +61,7 @@ class Door:
         retry_after: estimates the seconds until there is room.
         origins: those whose pages may read the refusal; see ``settings.cors_origins``.
         lane: threads for those who need only a place.
+        short_way: answers plain requests past the application, if any.
         count: is told the route of each that is turned away, and why.
     """
 
@@ -75,11 +73,13 @@ class Door:
         retry_after: Callable[[], float] = lambda: 1.0,
         origins: tuple[str, ...] = (),
         lane: Lane | None = None,
+        short_way: ShortWay | None = None,
         count: Callable[[str, VisiongateError], None] = lambda _route, _error: None,
     ) -> None:
         self.most = most
         self.seconds = seconds
         self.lane = lane or Lane()
+        self.short_way = short_way
         self._inside: set[object] = set()
         self._retry_after = retry_after
         self._origins = origins
@@ -157,8 +157,8 @@ class Door:
 
     def _refusal(self, error: VisiongateError, head: bytes, route: str, may_keep: bool) -> Refusal:
         self._count(route, error)
-        headers = _headers(head)
-        keeps = may_keep and _ends_beyond_doubt(head, headers)
+        headers = headers_of(head)
+        keeps = may_keep and ends_beyond_doubt(head, headers)
         extra = self._for_pages((headers or {}).get(b"origin"))
         body = None
         if route in COMPAT:
@@ -205,36 +205,8 @@ def door_of(app: Flask) -> Door:
         retry_after=getattr(engine, "retry_after", lambda: 1.0),
         origins=settings.cors_origins,
         lane=lane,
+        short_way=short_way_of(app),
         count=lambda route, error: count_turned_away(app, route, error),
     )
     app.wsgi_app = door.watched(app.wsgi_app)  # type: ignore[method-assign,assignment]
     return door
-
-
-def _headers(head: bytes) -> dict[bytes, bytes] | None:
-    """Return the headers, names in lower case; None where a line is odd, or a name comes twice."""
-    found: dict[bytes, bytes] = {}
-    for line in head.split(b"\r\n")[1:]:
-        name, colon, value = line.partition(b":")
-        name = name.lower()
-        odd = not (colon and _NAME.fullmatch(name)) or _CONTROL.search(value) is not None
-        if odd or name in found:
-            return None
-        found[name] = value.strip(b" \t")
-    return found
-
-
-def _ends_beyond_doubt(head: bytes, headers: Mapping[bytes, bytes] | None) -> bool:
-    """Tell whether nobody could see the end of this request elsewhere than we do.
-
-    Only then may what follows it be taken for another request: whoever makes a proxy and us
-    disagree about that could have one request say two things.
-    """
-    return (
-        headers is not None
-        and _REQUEST.fullmatch(head.partition(b"\r\n")[0]) is not None
-        and _DIGITS.fullmatch(headers.get(b"content-length", b"")) is not None
-        and headers.get(b"connection", b"keep-alive").lower() == b"keep-alive"
-        # Whether a client that waits for 100 Continue still sends its body, only it knows.
-        and headers.keys().isdisjoint((b"transfer-encoding", b"expect", b"upgrade"))
-    )

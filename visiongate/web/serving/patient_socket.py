@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-__all__ = ["PatientSocket", "came_whole_at"]
+__all__ = ["PatientSocket", "came_whole_at", "failure_of"]
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MOST_UNSENT = 64_000_000
@@ -33,6 +33,8 @@ class PatientSocket(socket.socket):
         self.has_continued = False
         self.came_at = 0.0
         """When its request had come whole, by ``time.monotonic``."""
+        self.failure: Exception | None = None
+        """Why the short way has no answer to its request (``short_way``)."""
         self.sends_together = False
         """Whether what is sent waits, to a degree, for ``send_rest``: a head for its body."""
         self._unsent: deque[memoryview] = deque()
@@ -52,6 +54,13 @@ class PatientSocket(socket.socket):
         """Return what has come. Raises: BlockingIOError: nothing has; OSError."""
         self._deadline = 0.0
         return super().recv(size)
+
+    def read_until(self, size: int, until: float) -> bytes:
+        """Return what comes before that ``monotonic`` time; nothing if the client is gone, too."""
+        try:
+            return super().recv(size) if _can_read(self, until - time.monotonic()) else b""
+        except OSError:
+            return b""
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         """Return what was gathered; wait a little, in all, only for what was not announced."""
@@ -109,6 +118,11 @@ def came_whole_at(environ: Mapping[str, Any]) -> float:
     What it waited for a thread counts like any other waiting.
     """
     return getattr(environ.get("gunicorn.socket"), "came_at", 0.0) or time.monotonic()
+
+
+def failure_of(environ: Mapping[str, Any]) -> Exception | None:
+    """Return what a request's picture has failed of already, on the short way."""
+    return getattr(environ.get("gunicorn.socket"), "failure", None)
 
 
 def _can_read(wire: socket.socket, seconds: float) -> bool:

@@ -23,9 +23,10 @@ from contextlib import suppress
 from typing import Any
 
 from visiongate.errors import Overloaded, RequestTimeout, RequestTooLarge, VisiongateError
+from visiongate.web.serving.answering import AnsweringWorker
 from visiongate.web.serving.arrival import MOST_HEAD, Arrival
 from visiongate.web.serving.door import Door
-from visiongate.web.serving.leaving import LEAST_RATE, PIECE, Connection, LeavingWorker
+from visiongate.web.serving.leaving import LEAST_RATE, PIECE, Connection
 from visiongate.web.serving.patient_socket import PatientSocket
 from visiongate.web.serving.plain_answer import plain_answer
 
@@ -42,10 +43,9 @@ _AT_ONCE = 64
 _LOOK_SECONDS = 0.25
 
 
-class PatientWorker(LeavingWorker):
+class PatientWorker(AnsweringWorker):
     """See the module; ``patient_worker`` sets what is not set here. Sizes are in bytes."""
 
-    most_body = 0
     budget = 0
     door_of: Callable[[Any], Door]
 
@@ -54,7 +54,6 @@ class PatientWorker(LeavingWorker):
         self._arriving: dict[Connection, None] = {}  # in the order in which they began
         self._held = 0
         self._looked = 0.0
-        self._door = Door(0)
 
     def run(self) -> None:
         """Serve, once the application is there."""
@@ -90,21 +89,6 @@ class PatientWorker(LeavingWorker):
         self._held -= conn.held
         conn.held = 0
         super().finish_request(conn, fs)
-
-    def handle(self, conn: Connection) -> Any:
-        """Have a request answered, unless it has waited too long for this. In a thread."""
-        if conn.route is not None and self._door.is_late(conn.sock.came_at):
-            self._refuse_late(conn)
-            return False
-        return super().handle(conn)
-
-    def _refuse_late(self, conn: Connection) -> None:
-        assert conn.arrival is not None
-        assert conn.route is not None
-        self._door.leave(conn.sock)
-        conn.sock.gathered.clear()
-        with suppress(OSError):
-            conn.sock.sendall(self._door.refuse_late(conn.arrival.head, conn.route))
 
     def murder_pending(self) -> None:
         """Give up what takes too long, a few times a second; and tell of those turned away."""

@@ -1,0 +1,115 @@
+"""What threads do with a request that has come whole: answer it, and wait a moment for another.
+
+A plain request goes a short way (``short_way``); gunicorn and the application see all others.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import Any
+
+from visiongate.web.serving.arrival import Arrival
+from visiongate.web.serving.door import Door
+from visiongate.web.serving.leaving import PIECE, Connection, LeavingWorker
+
+__all__ = ["AnsweringWorker"]
+
+LINGER_SECONDS = 0.002
+"""How long a thread waits for the next request of a client that is alone."""
+_LINGER_FOR_THE_REST = 0.02
+_MOST_LINGERED_FOR = 2_000_000
+"""Bytes of a body that a thread waits for, so that what is large is counted by the loop."""
+
+
+class AnsweringWorker(LeavingWorker):
+    """The part of the worker that runs in threads. ``most_body`` is in bytes."""
+
+    most_body = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._door = Door(0)
+
+    def handle(self, conn: Connection) -> Any:
+        """Have a request answered, unless it has waited too long for this. In a thread."""
+        if conn.route is not None and self._door.is_late(conn.sock.came_at):
+            self._refuse_late(conn)
+            return False
+        while self._goes_the_short_way(conn):
+            if not self._comes_again(conn):
+                return True
+        return super().handle(conn)
+
+    def _goes_the_short_way(self, conn: Connection) -> bool:
+        """Answer a plain request at once, and tell whether it was one. In a thread."""
+        conn.sock.failure = None
+        way, arrival = self._door.short_way, conn.arrival
+        if (
+            way is None
+            or conn.route is None
+            or arrival is None
+            or arrival.missing  # bytes of the next request have come with it
+            or not self.alive
+            or len(self.keepalived_conns) >= self.max_keepalived
+        ):
+            return False
+        try:
+            answer = way.answer(arrival.head, b"".join(conn.sock.gathered))
+        except Exception as error:  # noqa: BLE001 - the application says what it means
+            conn.sock.failure = error
+            return False
+        if answer is None:
+            return False
+        self._door.leave(conn.sock)  # before the client has it, who may come again at once
+        conn.sock.gathered.clear()
+        with suppress(OSError):  # the loop will meet it, too
+            conn.sock.sendall(answer)
+        return True
+
+    def _comes_again(self, conn: Connection) -> bool:
+        """Take the next request of a client that has the gateway to itself. In a thread.
+
+        Its answer needs no other thread then: to pass a request from the loop to a thread, and the
+        connection back, wakes three. Whatever else comes, or nothing, is the loop's as ever, with
+        the bytes that have come.
+        """
+        if not self._is_free() or conn.sock.unsent_bytes:
+            return False
+        arrival = Arrival(self.most_body)
+        until = time.monotonic() + LINGER_SECONDS
+        while not arrival.is_whole:
+            data = conn.sock.read_until(PIECE, until)
+            if not data:
+                return False
+            if not arrival.size:
+                until += _LINGER_FOR_THE_REST
+            conn.sock.gathered.append(data)
+            arrival.feed(data)
+            if arrival.head_too_large or arrival.missing > _MOST_LINGERED_FOR:
+                return False
+        route = self._door.route(arrival.head)
+        if (
+            route is None
+            or arrival.missing
+            or arrival.is_cut
+            or not self._is_free()
+            or not self._door.lane.takes(arrival.head)
+        ):
+            return False
+        conn.arrival, conn.route = arrival, route
+        conn.sock.came_at = time.monotonic()
+        self._door.enter(conn.sock)
+        return True
+
+    def _is_free(self) -> bool:
+        """Tell whether nobody is answered now, or waits for that."""
+        return self._door.inside == 0
+
+    def _refuse_late(self, conn: Connection) -> None:
+        assert conn.arrival is not None
+        assert conn.route is not None
+        self._door.leave(conn.sock)
+        conn.sock.gathered.clear()
+        with suppress(OSError):
+            conn.sock.sendall(self._door.refuse_late(conn.arrival.head, conn.route))

@@ -1,0 +1,42 @@
+"""What a request's head says, where there can be no two opinions about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+__all__ = ["ends_beyond_doubt", "headers_of"]
+
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(rb"[\0\r\n]")
+_REQUEST = re.compile(rb"POST [!-~]+ HTTP/1\.1")
+_DIGITS = re.compile(rb"[0-9]{1,15}")
+
+
+def headers_of(head: bytes) -> dict[bytes, bytes] | None:
+    """Return the headers, names in lower case; None where a line is odd, or a name comes twice."""
+    found: dict[bytes, bytes] = {}
+    for line in head.split(b"\r\n")[1:]:
+        name, colon, value = line.partition(b":")
+        name = name.lower()
+        odd = not (colon and _NAME.fullmatch(name)) or _CONTROL.search(value) is not None
+        if odd or name in found:
+            return None
+        found[name] = value.strip(b" \t")
+    return found
+
+
+def ends_beyond_doubt(head: bytes, headers: Mapping[bytes, bytes] | None) -> bool:
+    """Tell whether nobody could see the end of this request elsewhere than we do.
+
+    Only then may what follows it be taken for another request: whoever makes a proxy and us
+    disagree about that could have one request say two things.
+    """
+    return (
+        headers is not None
+        and _REQUEST.fullmatch(head.partition(b"\r\n")[0]) is not None
+        and _DIGITS.fullmatch(headers.get(b"content-length", b"")) is not None
+        and headers.get(b"connection", b"keep-alive").lower() == b"keep-alive"
+        # Whether a client that waits for 100 Continue still sends its body, only it knows.
+        and headers.keys().isdisjoint((b"transfer-encoding", b"expect", b"upgrade"))
+    )
