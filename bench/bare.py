@@ -1,7 +1,8 @@
 """The bare best: decode and the same networks, with no server around them.
 
-``python -m bench.bare --data FOLDER --detector face`` prints one line of JSON. A detector of
-faces is fed with the crops of what ``face`` finds, as it is in the gateway.
+``echo 2 | python -m bench.bare --data FOLDER --detector face`` runs it for two seconds: one line
+of JSON tells that it is ready, one what it found. A detector of faces is fed with the crops of
+what ``face`` finds, as it is in the gateway.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from bench import pictures
 
-__all__ = ["Missing", "check", "main", "measure", "rate"]
+__all__ = ["Missing", "check", "main", "measure", "rate", "waiting"]
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -41,6 +43,31 @@ def measure(
 ) -> dict[str, float]:
     """Run the bare loop in a process of its own; return per_second, p50_ms and cpu_ms.
 
+    Args: as of ``waiting``.
+
+    Raises:
+        Missing: the detector is not there, or has no weights.
+    """
+    with waiting(
+        data, detector=detector, options=options, cores=cores, streams=streams, loops=loops
+    ) as loop:
+        return loop(seconds)
+
+
+@contextmanager
+def waiting(
+    data: Path,
+    *,
+    detector: str = "face",
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    cores: int | None = None,
+    streams: int | None = None,
+    loops: int | None = None,
+) -> Iterator[Callable[[float], dict[str, float]]]:
+    """Hold a bare loop ready in a process of its own; give what runs it for some seconds.
+
+    So it can be measured in turn with others, every few moments, and sleeps in between.
+
     Args:
         cores: how many the process may use; all by default.
         streams: networks side by side; one a core by default.
@@ -50,14 +77,32 @@ def measure(
         Missing: the detector is not there, or has no weights.
     """
     command = [sys.executable, "-m", "bench.bare", "--data", str(data), "--detector", detector]
-    command += ["--seconds", str(seconds), "--options", json.dumps(options or {})]
+    command += ["--options", json.dumps(options or {})]
     for name, value in (("cores", cores), ("streams", streams), ("loops", loops)):
         command += [f"--{name}", str(value)] if value else []
-    done = subprocess.run(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    if "missing" in found:
-        raise Missing(found["missing"])
-    return {name: float(value) for name, value in found.items()}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=_ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        ask, told = process.stdin, process.stdout
+
+        def loop(seconds: float) -> dict[str, float]:
+            print(seconds, file=ask, flush=True)
+            return {name: float(value) for name, value in _read(told).items()}
+
+        missing = _read(told).get("missing")
+        if missing:
+            raise Missing(missing)
+        yield loop  # closing its input ends it
+
+
+def _read(told: IO[str]) -> dict[str, Any]:
+    """Return the next line that is ours; a library may have printed some before."""
+    for line in told:
+        if line.startswith("{"):
+            found: dict[str, Any] = json.loads(line)
+            return found
+    raise RuntimeError("the bare loop has ended")
 
 
 def check(data: Path, detector: str, options: Mapping[str, Mapping[str, Any]]) -> None:
@@ -106,7 +151,6 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=0)
     parser.add_argument("--streams", type=int, default=0)
     parser.add_argument("--loops", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=2.0)
     given = parser.parse_args()
     allowed = sorted(os.sched_getaffinity(0))
     cores = given.cores or len(allowed)
@@ -115,12 +159,15 @@ def main() -> None:
     try:
         judge = _chain(given.detector, given.options, given.data, cores, streams)
     except Missing as error:
-        print(json.dumps({"missing": str(error)}))
+        print(json.dumps({"missing": str(error)}), flush=True)
         return
     bodies = pictures.ten()
     for body in bodies:
         judge(body)
-    print(json.dumps(rate(judge, bodies, given.loops or streams, given.seconds)))
+    print(json.dumps({}), flush=True)  # ready
+    for seconds in sys.stdin:
+        found = rate(judge, bodies, given.loops or streams, float(seconds))
+        print(json.dumps(found), flush=True)
 
 
 def _chain(
