@@ -30,7 +30,7 @@ from visiongate.web.options import (
     read_deadline,
     read_options,
 )
-from visiongate.web.serving.patient_socket import came_whole_at, failure_of
+from visiongate.web.serving.patient_socket import came_whole_at, raise_failure
 from visiongate.web.several import answer_each
 from visiongate.web.sources import Sources, read_sources
 
@@ -99,8 +99,7 @@ class _Detect(Resource):  # type: ignore[misc]
             partial=len(names) > 1,
         )
 
-        if (failure := failure_of(request.environ)) is not None:
-            raise failure  # asked for on the short way, which writes no errors
+        raise_failure(request.environ)  # asked for on the short way, which writes no errors
 
         def look(picture: bytes) -> Outcome:
             outcome = services.pipeline.run(picture, g.user, asked)

@@ -22,6 +22,8 @@ from flask import Flask, Response, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars, merge_contextvars
 from structlog.typing import Processor
 
+from visiongate.web.serving.patient_socket import id_of_failure
+
 if TYPE_CHECKING:
     from visiongate.services import Services
 
@@ -211,7 +213,8 @@ def template(rule: str) -> str:
 
 def _begin() -> None:
     g.begun = time.perf_counter()
-    g.request_id = begin(request.headers.get("X-Request-ID", ""))
+    given = id_of_failure(request.environ) or request.headers.get("X-Request-ID", "")
+    g.request_id = begin(given)
 
 
 def _new_id() -> str:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import sys
+import threading
 import time
+import weakref
+from contextlib import suppress
+from typing import Any
 
 import pytest
 
+from tests.web.fakes import FakeDetector
 from tests.web.serving.ways import Ways, answer_of, request
+from visiongate.errors import DetectorUnavailable
 from visiongate.web.serving.answering import LINGER_SECONDS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork")
@@ -67,3 +75,82 @@ def test_who_goes_after_the_answer_leaves_nothing_behind(ways: Ways, jpeg: bytes
         time.sleep(0.01)
     assert ways.short.worker.nr_conns == before
     assert ways.short.door.inside == 0
+
+
+def test_who_waits_to_be_told_to_go_on_is_told_at_once(ways: Ways, jpeg: bytes) -> None:
+    raw = request(ways, jpeg)
+    client = ways.short.ask(raw)
+    first = answer_of(client)
+    head, body = request(ways, jpeg, Expect=b"100-continue").split(b"\r\n\r\n", 1)
+    client.wire.sendall(head + b"\r\n\r\n")
+    assert client.wire.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    client.wire.sendall(body)
+    assert answer_of(client) == first
+
+
+def test_what_comes_in_chunks_without_end_holds_no_thread(ways: Ways, jpeg: bytes) -> None:
+    raw = request(ways, jpeg)
+    greedy = ways.short.ask(raw)
+    assert greedy.answer()[0] == 200
+    stop = threading.Event()
+
+    def stream() -> None:
+        head = (
+            b"POST /api/v1/detect/object HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        with suppress(OSError):
+            greedy.wire.sendall(head)
+            while not stop.is_set():
+                greedy.wire.sendall(b"1\r\na\r\n" * 10)
+
+    thread = threading.Thread(target=stream)
+    thread.start()
+    try:
+        for _ in range(10):
+            assert ways.short.ask(raw).answer()[0] == 200
+            assert ways.short.door.lane.waiting == 0
+    finally:
+        stop.set()
+        thread.join(30)
+        greedy.close()
+
+
+def test_a_failed_request_leaves_nothing_of_its_picture(
+    ways: Ways, detectors: dict[str, FakeDetector], jpeg: bytes
+) -> None:
+    raw = request(ways, jpeg)
+    assert ways.took_the_short_way(raw)
+    seen: list[weakref.ref[Any]] = []
+
+    def fails(images: Any, _options: Any) -> Any:
+        seen.append(weakref.ref(images[0]))
+        raise DetectorUnavailable("It is out of order.")
+
+    detectors["object"].predict = fails  # type: ignore[method-assign]
+    gc.disable()  # what goes in its time only would be kept as long as a connection is
+    try:
+        client = ways.short.ask(raw)
+        assert client.answer()[0] == 503
+        end = time.monotonic() + 10
+        while seen[0]() is not None and time.monotonic() < end:
+            time.sleep(0.01)
+        assert len(seen) == 1
+        assert seen[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_a_failure_is_logged_under_the_id_that_is_answered(
+    ways: Ways,
+    detectors: dict[str, FakeDetector],
+    jpeg: bytes,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    detectors["object"].fails = RuntimeError("broken")
+    raw = request(ways, jpeg, X_Request_ID=None)
+    capsys.readouterr()
+    status, headers, _ = ways.short.ask(raw).answer()
+    assert status == 503
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert len(lines) >= 2
+    assert {line["request_id"] for line in lines} == {headers["x-request-id"]}

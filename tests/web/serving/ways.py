@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -67,8 +68,8 @@ class _Watched:
         self._way = way
         self._answered = answered
 
-    def answer(self, head: bytes, data: bytes) -> bytes | None:
-        answer = self._way.answer(head, data)
+    def answer(self, head: bytes, pieces: Collection[bytes]) -> bytes | None:
+        answer = self._way.answer(head, pieces)
         self._answered.append(answer is not None)
         return answer
 

@@ -12,14 +12,13 @@ from typing import Any
 from visiongate.web.serving.arrival import Arrival
 from visiongate.web.serving.door import Door
 from visiongate.web.serving.leaving import PIECE, Connection, LeavingWorker
+from visiongate.web.serving.patient_socket import Failure
 
 __all__ = ["AnsweringWorker"]
 
 LINGER_SECONDS = 0.002
-"""How long a thread waits for the next request of a client that is alone."""
-_LINGER_FOR_THE_REST = 0.02
+"""How long a thread waits for the whole next request of a client that is alone."""
 _MOST_LINGERED_FOR = 2_000_000
-"""Bytes of a body that a thread waits for, so that what is large is counted by the loop."""
 
 
 class AnsweringWorker(LeavingWorker):
@@ -39,11 +38,13 @@ class AnsweringWorker(LeavingWorker):
         while self._goes_the_short_way(conn):
             if not self._comes_again(conn):
                 return True
-        return super().handle(conn)
+        try:
+            return super().handle(conn)
+        finally:
+            conn.sock.failure = None
 
     def _goes_the_short_way(self, conn: Connection) -> bool:
         """Answer a plain request at once, and tell whether it was one. In a thread."""
-        conn.sock.failure = None
         way, arrival = self._door.short_way, conn.arrival
         if (
             way is None
@@ -55,9 +56,9 @@ class AnsweringWorker(LeavingWorker):
         ):
             return False
         try:
-            answer = way.answer(arrival.head, b"".join(conn.sock.gathered))
-        except Exception as error:  # noqa: BLE001 - the application says what it means
-            conn.sock.failure = error
+            answer = way.answer(arrival.head, conn.sock.gathered)
+        except Failure as failure:
+            conn.sock.failure = failure  # the application says what it means
             return False
         if answer is None:
             return False
@@ -74,25 +75,22 @@ class AnsweringWorker(LeavingWorker):
         connection back, wakes three. Whatever else comes, or nothing, is the loop's as ever, with
         the bytes that have come.
         """
-        if not self._is_free() or conn.sock.unsent_bytes:
-            return False
         arrival = Arrival(self.most_body)
         until = time.monotonic() + LINGER_SECONDS
         while not arrival.is_whole:
+            if not self._is_free() or conn.sock.unsent_bytes:
+                return False
             data = conn.sock.read_until(PIECE, until)
             if not data:
                 return False
-            if not arrival.size:
-                until += _LINGER_FOR_THE_REST
             conn.sock.gathered.append(data)
             arrival.feed(data)
-            if arrival.head_too_large or arrival.missing > _MOST_LINGERED_FOR:
+            if not _is_waited_for(arrival):
                 return False
         route = self._door.route(arrival.head)
         if (
             route is None
             or arrival.missing
-            or arrival.is_cut
             or not self._is_free()
             or not self._door.lane.takes(arrival.head)
         ):
@@ -113,3 +111,16 @@ class AnsweringWorker(LeavingWorker):
         conn.sock.gathered.clear()
         with suppress(OSError):
             conn.sock.sendall(self._door.refuse_late(conn.arrival.head, conn.route))
+
+
+def _is_waited_for(arrival: Arrival) -> bool:
+    """Tell whether a thread may wait for the rest of a request, if there is any.
+
+    What is large is the loop's, which counts it; so is what comes in chunks, of which nobody knows
+    how much they are; and a client that waits to be told to go on is told so there.
+    """
+    if not arrival.has_head:
+        return True
+    if arrival.expects or not 0 <= arrival.missing <= _MOST_LINGERED_FOR:
+        return False
+    return arrival.is_whole or arrival.missing > 0

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-__all__ = ["PatientSocket", "came_whole_at", "failure_of"]
+__all__ = ["Failure", "PatientSocket", "came_whole_at", "id_of_failure", "raise_failure"]
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _MOST_UNSENT = 64_000_000
@@ -20,6 +20,18 @@ _MOST_GATHERED = 65_536
 """Bytes of an answer that wait for what else there is of it."""
 _PIECES = 64
 """Pieces that are sent at once; systems allow a thousand or so."""
+
+
+class Failure(Exception):
+    """What a request's picture has failed of on the short way, and the id that logs have it under.
+
+    The long way says it, and asks nobody again.
+    """
+
+    def __init__(self, error: Exception, request_id: str) -> None:
+        super().__init__()
+        self.error = error
+        self.request_id = request_id
 
 
 class PatientSocket(socket.socket):
@@ -33,8 +45,8 @@ class PatientSocket(socket.socket):
         self.has_continued = False
         self.came_at = 0.0
         """When its request had come whole, by ``time.monotonic``."""
-        self.failure: Exception | None = None
-        """Why the short way has no answer to its request (``short_way``)."""
+        self.failure: Failure | None = None
+        """Of the request that is being answered. It holds the picture: to be let go with it."""
         self.sends_together = False
         """Whether what is sent waits, to a degree, for ``send_rest``: a head for its body."""
         self._unsent: deque[memoryview] = deque()
@@ -57,8 +69,9 @@ class PatientSocket(socket.socket):
 
     def read_until(self, size: int, until: float) -> bytes:
         """Return what comes before that ``monotonic`` time; nothing if the client is gone, too."""
+        left = until - time.monotonic()
         try:
-            return super().recv(size) if _can_read(self, until - time.monotonic()) else b""
+            return super().recv(size) if left > 0 and _can_read(self, left) else b""
         except OSError:
             return b""
 
@@ -120,9 +133,25 @@ def came_whole_at(environ: Mapping[str, Any]) -> float:
     return getattr(environ.get("gunicorn.socket"), "came_at", 0.0) or time.monotonic()
 
 
-def failure_of(environ: Mapping[str, Any]) -> Exception | None:
-    """Return what a request's picture has failed of already, on the short way."""
-    return getattr(environ.get("gunicorn.socket"), "failure", None)
+def id_of_failure(environ: Mapping[str, Any]) -> str | None:
+    """Return the id of a request that has failed on the short way; None of any other."""
+    failure = getattr(environ.get("gunicorn.socket"), "failure", None)
+    return None if failure is None else failure.request_id
+
+
+def raise_failure(environ: Mapping[str, Any]) -> None:
+    """Raise what a request's picture has failed of on the short way, if it has."""
+    wire = environ.get("gunicorn.socket")
+    failure: Failure | None = getattr(wire, "failure", None)
+    if wire is None or failure is None:
+        return
+    wire.failure = None
+    try:
+        raise failure.error
+    finally:
+        # Else the error's own traceback would hold this frame, and the frame the error: a circle,
+        # with the picture in it, that only the garbage collector takes apart.
+        del failure
 
 
 def _can_read(wire: socket.socket, seconds: float) -> bool:

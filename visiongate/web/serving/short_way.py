@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Collection
 from email.utils import formatdate
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ from visiongate.web.option_table import BY_DETECTOR, COMMON
 from visiongate.web.options import DetectOptions, read_options
 from visiongate.web.reading import PARTS
 from visiongate.web.serving.head import ends_beyond_doubt, headers_of
+from visiongate.web.serving.patient_socket import Failure
 from visiongate.web.tokens import known_holder
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ _LINE = re.compile(
     % API_PREFIX.encode()
 )
 _FORM = re.compile(rb"multipart/form-data; ?boundary=([A-Za-z0-9_-]{1,70})")
-_HOST = re.compile(rb"[A-Za-z0-9.-]{1,255}(?::[0-9]{1,5})?")
+_HOST = re.compile(rb"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){,7}(?::[0-9]{1,5})?")
 _PLAIN = re.compile(rb"[ -~]*")
 _ACCEPTED = (b"*/*", b"application/json")
 _READ_HERE = frozenset(
@@ -82,14 +84,14 @@ class ShortWay:
         self._max_bytes = services.settings.max_upload_bytes
         self._most = min(MOST_BYTES, app.config["MAX_CONTENT_LENGTH"])
 
-    def answer(self, head: bytes, data: bytes) -> bytes | None:
+    def answer(self, head: bytes, pieces: Collection[bytes]) -> bytes | None:
         """Return the whole answer to a request, or None where it must go the long way.
 
-        ``data`` is the request whole, its ``head`` without the empty line included, and nothing
-        after it. The connection is kept.
+        The ``pieces`` are the request whole, its ``head`` without the empty line included, and
+        nothing after it. The connection is kept.
 
         Raises:
-            Exception: whatever the pipeline raises; the long way is to say it.
+            Failure: whatever the pipeline raises; the long way is to say it.
         """
         begun = time.perf_counter()
         line = _LINE.fullmatch(head, 0, head.find(b"\r\n")) if len(head) <= _MOST_HEAD else None
@@ -101,7 +103,7 @@ class ShortWay:
         asked = self._asked(user, name, query) if user is not None else None
         if user is None or asked is None:
             return None
-        picture = self._picture(head, headers, data)
+        picture = self._picture(head, headers, pieces)
         if picture is None:
             return None
         request_id = web_logging.begin(headers.get(b"x-request-id", b"").decode())
@@ -109,13 +111,15 @@ class ShortWay:
         try:
             outcome = self._services.pipeline.run(picture, user, asked)
             body = self._written(outcome, since)
-            size = len(data) - len(head) - len(b"\r\n\r\n")
+            size = int(headers[b"content-length"])
             names = [part.name for part in outcome.report.detectors]
             self._log.info(
                 "request",
                 **web_logging.fields("POST", _ROUTE, 200, begun, user.username, size, len(body)),
                 detectors=names,
             )
+        except Exception as error:  # noqa: BLE001 - the long way says it
+            raise Failure(error, request_id) from None
         finally:
             self._metrics.leave()
             clear_contextvars()
@@ -147,14 +151,15 @@ class ShortWay:
             return None
         return DetectRequest((chosen,), options.predict, options.selection, delete=True)
 
-    def _picture(self, head: bytes, headers: dict[bytes, bytes], data: bytes) -> bytes | None:
+    def _picture(
+        self, head: bytes, headers: dict[bytes, bytes], pieces: Collection[bytes]
+    ) -> bytes | None:
         form = _FORM.fullmatch(headers[b"content-type"])
         at = len(head) + len(b"\r\n\r\n")
-        if form is None or len(data) - at > self._most:
+        size = sum(map(len, pieces)) - at
+        if form is None or size > self._most or int(headers[b"content-length"]) != size:
             return None
-        if int(headers[b"content-length"]) != len(data) - at:
-            return None
-        part = only_file(data, form[1].decode(), at)
+        part = only_file(b"".join(pieces), form[1].decode(), at)
         if part is None or part[0] not in PARTS or len(part[2]) > self._max_bytes:
             return None
         return part[2]
