@@ -16,7 +16,8 @@ import pytest
 from tests.web.fakes import FakeDetector
 from tests.web.serving.ways import Ways, answer_of, request
 from visiongate.errors import DetectorUnavailable
-from visiongate.web.serving.answering import LINGER_SECONDS
+from visiongate.web.serving.answering import LINGER_SECONDS, is_waited_for
+from visiongate.web.serving.arrival import Arrival
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork")
 
@@ -88,7 +89,26 @@ def test_who_waits_to_be_told_to_go_on_is_told_at_once(ways: Ways, jpeg: bytes) 
     assert answer_of(client) == first
 
 
-def test_what_comes_in_chunks_without_end_holds_no_thread(ways: Ways, jpeg: bytes) -> None:
+@pytest.mark.parametrize(
+    ("head", "waits"),
+    [
+        (b"Content-Length: 5", True),
+        (b"Content-Length: 1999999", True),
+        (b"Content-Length: 2000005", False),
+        (b"Transfer-Encoding: chunked", False),
+        (b"Content-Length: 5\r\nExpect: 100-continue", False),
+    ],
+    ids=repr,
+)
+def test_for_what_a_thread_waits(head: bytes, waits: bool) -> None:
+    arrival = Arrival(10_000_000)
+    arrival.feed(b"POST / HTTP/1.1\r\n")
+    assert is_waited_for(arrival)
+    arrival.feed(head + b"\r\n\r\n1\r\n")
+    assert is_waited_for(arrival) == waits
+
+
+def test_others_are_answered_beside_chunks_without_end(ways: Ways, jpeg: bytes) -> None:
     raw = request(ways, jpeg)
     greedy = ways.short.ask(raw)
     assert greedy.answer()[0] == 200
@@ -108,7 +128,6 @@ def test_what_comes_in_chunks_without_end_holds_no_thread(ways: Ways, jpeg: byte
     try:
         for _ in range(10):
             assert ways.short.ask(raw).answer()[0] == 200
-            assert ways.short.door.lane.waiting == 0
     finally:
         stop.set()
         thread.join(30)

@@ -14,7 +14,7 @@ from visiongate.web.serving.door import Door
 from visiongate.web.serving.leaving import PIECE, Connection, LeavingWorker
 from visiongate.web.serving.patient_socket import Failure
 
-__all__ = ["AnsweringWorker"]
+__all__ = ["LINGER_SECONDS", "AnsweringWorker", "is_waited_for"]
 
 LINGER_SECONDS = 0.002
 """How long a thread waits for the whole next request of a client that is alone."""
@@ -85,7 +85,7 @@ class AnsweringWorker(LeavingWorker):
                 return False
             conn.sock.gathered.append(data)
             arrival.feed(data)
-            if not _is_waited_for(arrival):
+            if not is_waited_for(arrival):
                 return False
         route = self._door.route(arrival.head)
         if (
@@ -113,7 +113,7 @@ class AnsweringWorker(LeavingWorker):
             conn.sock.sendall(self._door.refuse_late(conn.arrival.head, conn.route))
 
 
-def _is_waited_for(arrival: Arrival) -> bool:
+def is_waited_for(arrival: Arrival) -> bool:
     """Tell whether a thread may wait for the rest of a request, if there is any.
 
     What is large is the loop's, which counts it; so is what comes in chunks, of which nobody knows
