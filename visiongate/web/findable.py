@@ -42,18 +42,19 @@ def check_findable(registry: Registry, names: Collection[str], options: DetectOp
             f"Options 'regions', 'min_box' and 'max_box' choose boxes, and {', '.join(names)} "
             "finds none: it judges the picture as a whole."
         )
-    if all(info.labels for info in known):
-        _check_labels(known, names, options, judged)
+    named = tuple(_named(options))
+    if named and all(info.labels for info in known):  # classifiers have a thousand
+        _check_labels(known, names, named, judged)
 
 
 def _check_labels(
     infos: Collection[DetectorInfo],
     names: Collection[str],
-    options: DetectOptions,
+    named: Collection[tuple[str, str]],
     judged: Collection[str],
 ) -> None:
     known = {label for info in infos for label in info.labels}
-    for option, label in _named(options):
+    for option, label in named:
         if label in judged and label not in known:
             raise OptionInvalid(
                 f"Option {option!r} chooses what is found, here faces: {label!r} is what a face "
