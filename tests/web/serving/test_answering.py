@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from tests.web.fakes import FakeDetector
+from tests.web.serving.server import SECONDS
 from tests.web.serving.ways import Ways, answer_of, request
 from visiongate.errors import DetectorUnavailable
+from visiongate.web.serving import answering
 from visiongate.web.serving.answering import LINGER_SECONDS, is_waited_for
 from visiongate.web.serving.arrival import Arrival
 
@@ -32,6 +34,28 @@ def test_a_lone_client_is_answered_again_and_again(ways: Ways, jpeg: bytes, paus
         client.wire.sendall(raw)
         assert answer_of(client) == first
     assert ways.short.door.inside == 0
+
+
+def test_a_lone_client_needs_no_other_thread(
+    ways: Ways, jpeg: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "LINGER_SECONDS", 30.0)  # however slow the machine
+    handed_over: list[object] = []
+    lane, plain = ways.short.door.lane, ways.short.door.lane.line_up
+
+    def line_up(*given: Any) -> None:
+        handed_over.append(given[0])
+        plain(*given)
+
+    monkeypatch.setattr(lane, "line_up", line_up)
+    raw = request(ways, jpeg)
+    client = ways.short.ask(raw)
+    first = answer_of(client)
+    for _ in range(5):
+        client.wire.sendall(raw)
+        assert answer_of(client) == first
+    client.close()
+    assert len(handed_over) == 1
 
 
 def test_what_comes_next_may_be_anything(ways: Ways, jpeg: bytes) -> None:
@@ -150,7 +174,7 @@ def test_a_failed_request_leaves_nothing_of_its_picture(
     try:
         client = ways.short.ask(raw)
         assert client.answer()[0] == 503
-        end = time.monotonic() + 10
+        end = time.monotonic() + SECONDS
         while seen[0]() is not None and time.monotonic() < end:
             time.sleep(0.01)
         assert len(seen) == 1
