@@ -48,7 +48,7 @@ check: $(VENV)/.ready-dev ## ruff, strict mypy, the import rules and bandit
 	$(VENV)/$(BIN)/bandit -q -ll -r visiongate db detectors api.py adduser.py
 
 audit: $(AUDIT_VENV)/.ready ## look for known vulnerabilities in what is pinned (asks PyPI's database)
-	$(AUDIT_VENV)/$(BIN)/pip-audit --strict --disable-pip --no-deps -r requirements.txt
+	@$(AUDIT_VENV)/$(BIN)/python tools/audit.py $(AUDIT_VENV)/$(BIN)/pip-audit
 
 licences: $(VENV)/.ready $(AUDIT_VENV)/.ready ## write docs/licences.md anew
 	@$(RUN) tools/licences.py $(AUDIT_VENV)/$(BIN)/pip-licenses
