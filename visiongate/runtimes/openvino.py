@@ -164,13 +164,20 @@ class OpenVinoModel:
         self._check(arrays)
         with _turns.taken() as alone:
             idle = self._for_one() if alone else self._idle
+            # Only the lone caller computes in its own thread. Woken for it, a thread of OpenVINO's
+            # may land on the one core where the caller's and the helper that still looks for work
+            # are already; the network then has one core of all, for seconds on end.
+            in_turn = idle is self._alone
             request = idle.get()
             try:
                 for i, array in enumerate(arrays):
                     # Without a copy: the array outlives the run, which ends before this returns.
                     request.set_input_tensor(i, self._tensor(np.ascontiguousarray(array), True))
-                request.start_async()
-                request.wait()
+                if in_turn:
+                    request.infer()
+                else:
+                    request.start_async()
+                    request.wait()
                 return tuple(
                     np.array(request.get_output_tensor(i).data) for i in range(len(self.outputs))
                 )

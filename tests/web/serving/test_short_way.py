@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import random
 import sys
-from typing import Any
+import time
+from typing import Any, cast
 
 import pytest
 
 from tests.web.conftest import MakeApp
 from tests.web.fakes import PASSWORD, FakeDetector
-from tests.web.serving.server import Client, Serve, Server
+from tests.web.serving.server import SECONDS, Client, Serve, Server
 from tests.web.serving.ways import (
     EDGE,
     Answer,
@@ -26,6 +27,8 @@ from visiongate.errors import DetectorUnavailable
 from visiongate.services import Services
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork")
+
+_ROUTE = "/api/v1/detect/{name}"
 
 
 def detect(query: bytes, name: bytes = b"object") -> bytes:
@@ -249,12 +252,10 @@ def test_both_ways_count_and_log_alike(
         capsys.readouterr()
         before = _counts(server)
         assert server.ask(raw).answer()[0] == 200
-        written = [json.loads(one) for one in capsys.readouterr().err.splitlines()]
-        (line,) = [one for one in written if one.get("route") == "/api/v1/detect/{name}"]
+        line, after = _line(capsys), _counts(server)
         assert line.pop("ms") >= 0
         assert line.pop("timestamp")
         lines.append(line)
-        after = _counts(server)
         counts.append({name: after[name] - before.get(name, 0) for name in after})
     assert any(ways.answered)
     assert lines[0] == lines[1]
@@ -265,8 +266,28 @@ def test_both_ways_count_and_log_alike(
     assert counts[0][detected] == 1
 
 
+def _line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Return the one line that is written of a request; it may come after the answer."""
+    written, end = "", time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        written += capsys.readouterr().err
+        found = [json.loads(one) for one in written.splitlines() if _ROUTE in one]
+        if found and written.endswith("\n"):
+            (line,) = found
+            return cast("dict[str, Any]", line)
+        time.sleep(0.005)
+    raise AssertionError(f"no line of a request in {written!r}")
+
+
 def _counts(server: Server) -> dict[str, float]:
-    """Return the counters and gauges that a request changes by whole numbers."""
+    """Return the counters and gauges that a request changes by whole numbers, once it has ended."""
+    end = time.monotonic() + SECONDS
+    while (counts := _counts_now(server))["visiongate_requests_in_flight"] > 1:  # this one
+        assert time.monotonic() < end
+    return counts
+
+
+def _counts_now(server: Server) -> dict[str, float]:
     text = server.ask(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").answer()[2].decode()
     pairs = (line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("visiongate_"))
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -68,10 +68,15 @@ class _Watched:
         self._way = way
         self._answered = answered
 
-    def answer(self, head: bytes, pieces: Collection[bytes]) -> bytes | None:
-        answer = self._way.answer(head, pieces)
-        self._answered.append(answer is not None)
-        return answer
+    def answer(self, head: bytes, pieces: Collection[bytes], send: Callable[[bytes], None]) -> bool:
+        def watched(answer: bytes) -> None:
+            self._answered.append(True)
+            send(answer)
+
+        answered = self._way.answer(head, pieces, watched)
+        if not answered:
+            self._answered.append(False)
+        return answered
 
 
 def form(picture: bytes, name: bytes = b"file", more: bytes = b"") -> bytes:

@@ -55,18 +55,18 @@ class AnsweringWorker(LeavingWorker):
             or len(self.keepalived_conns) >= self.max_keepalived
         ):
             return False
+
+        def send(answer: bytes) -> None:
+            self._door.leave(conn.sock)  # before the client has it, who may come again at once
+            conn.sock.gathered.clear()
+            with suppress(OSError):  # the loop will meet it, too
+                conn.sock.sendall(answer)
+
         try:
-            answer = way.answer(arrival.head, conn.sock.gathered)
+            return way.answer(arrival.head, conn.sock.gathered, send)
         except Failure as failure:
             conn.sock.failure = failure  # the application says what it means
             return False
-        if answer is None:
-            return False
-        self._door.leave(conn.sock)  # before the client has it, who may come again at once
-        conn.sock.gathered.clear()
-        with suppress(OSError):  # the loop will meet it, too
-            conn.sock.sendall(answer)
-        return True
 
     def _comes_again(self, conn: Connection) -> bool:
         """Take the next request of a client that has the gateway to itself. In a thread.

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from email.utils import formatdate
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -42,7 +42,6 @@ from visiongate.web.serving.patient_socket import Failure
 from visiongate.web.tokens import known_holder
 
 if TYPE_CHECKING:
-    from visiongate.pipeline import Outcome
     from visiongate.services import Services
 
 __all__ = ["ShortWay", "short_way_of"]
@@ -84,11 +83,11 @@ class ShortWay:
         self._max_bytes = services.settings.max_upload_bytes
         self._most = min(MOST_BYTES, app.config["MAX_CONTENT_LENGTH"])
 
-    def answer(self, head: bytes, pieces: Collection[bytes]) -> bytes | None:
-        """Return the whole answer to a request, or None where it must go the long way.
+    def answer(self, head: bytes, pieces: Collection[bytes], send: Callable[[bytes], None]) -> bool:
+        """Answer a request by one call of ``send``; return False if it must go the long way.
 
         The ``pieces`` are the request whole, its ``head`` without the empty line included, and
-        nothing after it. The connection is kept.
+        nothing after it. The connection is kept. Nothing is sent where False is returned.
 
         Raises:
             Failure: whatever the pipeline raises; the long way is to say it.
@@ -97,33 +96,40 @@ class ShortWay:
         line = _LINE.fullmatch(head, 0, head.find(b"\r\n")) if len(head) <= _MOST_HEAD else None
         headers = headers_of(head) if line is not None else None
         if line is None or headers is None or not _is_plain(head, headers):
-            return None
+            return False
         user = known_holder(headers[b"authorization"].decode(), self._app)
         name, query = line[1].decode(), (line[2] or b"").decode()
         asked = self._asked(user, name, query) if user is not None else None
         if user is None or asked is None:
-            return None
+            return False
         picture = self._picture(head, headers, pieces)
         if picture is None:
-            return None
+            return False
         request_id = web_logging.begin(headers.get(b"x-request-id", b"").decode())
         since = self._metrics.enter()
         try:
-            outcome = self._services.pipeline.run(picture, user, asked)
-            body = self._written(outcome, since)
+            try:
+                outcome = self._services.pipeline.run(picture, user, asked)
+                body = json_text(detection_list(outcome.report)).encode()
+            except Exception as error:  # noqa: BLE001 - the long way says it
+                raise Failure(error, request_id) from None
+            ended = time.perf_counter()
+            send(_answer(body, request_id))
+            # Counted and logged only now: the client need not wait for what it does not see.
+            self._metrics.observe(outcome.report, self._services.registry)
+            self._metrics.count("POST", _ROUTE, 200, ended - since)
             size = int(headers[b"content-length"])
-            names = [part.name for part in outcome.report.detectors]
             self._log.info(
                 "request",
-                **web_logging.fields("POST", _ROUTE, 200, begun, user.username, size, len(body)),
-                detectors=names,
+                **web_logging.fields(
+                    "POST", _ROUTE, 200, ended - begun, user.username, size, len(body)
+                ),
+                detectors=[part.name for part in outcome.report.detectors],
             )
-        except Exception as error:  # noqa: BLE001 - the long way says it
-            raise Failure(error, request_id) from None
         finally:
             self._metrics.leave()
             clear_contextvars()
-        return _answer(body, request_id)
+        return True
 
     def _asked(self, user: User, name: str, query: str) -> DetectRequest | None:
         """Return what is asked for, unless it is refused or takes more than one detector."""
@@ -163,13 +169,6 @@ class ShortWay:
         if part is None or part[0] not in PARTS or len(part[2]) > self._max_bytes:
             return None
         return part[2]
-
-    def _written(self, outcome: Outcome, since: float) -> bytes:
-        """Return the answer's body, all counted."""
-        body = json_text(detection_list(outcome.report)).encode()
-        self._metrics.observe(outcome.report, self._services.registry)
-        self._metrics.count("POST", _ROUTE, 200, since)
-        return body
 
 
 def short_way_of(app: Flask) -> ShortWay | None:
