@@ -13,7 +13,18 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {path.stem for path in (ROOT / "examples").iterdir()} | {
-    *("visiongate", "detectors", "db", "training", "bench", "proofs", "tests", "adduser", "api")
+    *(
+        "visiongate",
+        "detectors",
+        "db",
+        "training",
+        "bench",
+        "proofs",
+        "tests",
+        "tools",
+        "adduser",
+        "api",
+    )
 }
 OPTIONAL = {
     "torch",  # converts TorchScript where somebody has installed it
