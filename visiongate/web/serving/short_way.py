@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Collection
 from email.utils import formatdate
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from flask import Flask
@@ -55,10 +55,11 @@ _LINE = re.compile(
 )
 _FORM = re.compile(rb"multipart/form-data; ?boundary=([A-Za-z0-9_-]{1,70})")
 _HOST = re.compile(rb"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){,7}(?::[0-9]{1,5})?")
-_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]{1,15})(?=\r\n|\Z)", re.IGNORECASE)
 _PLAIN = re.compile(rb"[ -~]*")
 _ACCEPTED = (b"*/*", b"application/json")
-_READ_HERE = frozenset({b"host", b"content-type", b"authorization", b"accept", b"connection"})
+_READ_HERE = frozenset(
+    {b"host", b"content-length", b"content-type", b"authorization", b"accept", b"connection"}
+)
 _SAY_NOTHING = frozenset(
     {
         *(b"user-agent", b"accept-encoding", b"accept-language", b"x-request-id"),
@@ -68,16 +69,6 @@ _SAY_NOTHING = frozenset(
 """Headers that do not change what is answered to a request for detection."""
 _KNOWN_HEADERS = _READ_HERE | _SAY_NOTHING
 _HARDENED = "".join(f"{name}: {value}\r\n" for name, value in (*CAREFUL, POLICY))
-
-
-class _Plain(NamedTuple):
-    """What a head says: the route's detector, and the form's boundary as ``edge``."""
-
-    detector: str
-    options: DetectOptions
-    authorization: str
-    request_id: str
-    edge: str
 
 
 class ShortWay:
@@ -102,19 +93,19 @@ class ShortWay:
             Failure: whatever the pipeline raises; the long way is to say it.
         """
         begun = time.perf_counter()
-        length = _LENGTH.search(head) if len(head) <= _MOST_HEAD else None
-        plain = _plain(head[: length.start()] + head[length.end() :]) if length else None
-        if length is None or plain is None:
+        line = _LINE.fullmatch(head, 0, head.find(b"\r\n")) if len(head) <= _MOST_HEAD else None
+        headers = headers_of(head) if line is not None else None
+        if line is None or headers is None or not _is_plain(head, headers):
             return False
-        user = known_holder(plain.authorization, self._app)
-        asked = self._asked(user, plain) if user is not None else None
+        user = known_holder(headers[b"authorization"].decode(), self._app)
+        name, query = line[1].decode(), (line[2] or b"").decode()
+        asked = self._asked(user, name, query) if user is not None else None
         if user is None or asked is None:
             return False
-        size = int(length[1])
-        picture = self._picture(plain.edge, size, len(head) + len(b"\r\n\r\n"), pieces)
+        picture = self._picture(head, headers, pieces)
         if picture is None:
             return False
-        request_id = web_logging.begin(plain.request_id)
+        request_id = web_logging.begin(headers.get(b"x-request-id", b"").decode())
         since = self._metrics.enter()
         try:
             try:
@@ -127,6 +118,7 @@ class ShortWay:
             # Counted and logged only now: the client need not wait for what it does not see.
             self._metrics.observe(outcome.report, self._services.registry)
             self._metrics.count("POST", _ROUTE, 200, ended - since)
+            size = int(headers[b"content-length"])
             self._log.info(
                 "request",
                 **web_logging.fields(
@@ -139,13 +131,16 @@ class ShortWay:
             clear_contextvars()
         return True
 
-    def _asked(self, user: User, plain: _Plain) -> DetectRequest | None:
+    def _asked(self, user: User, name: str, query: str) -> DetectRequest | None:
         """Return what is asked for, unless it is refused or takes more than one detector."""
-        services, options = self._services, plain.options
-        chosen = options.type or plain.detector
+        services = self._services
+        options = _options(name, query)
+        if options is None or options.gender or options.annotate:
+            return None
+        chosen = options.type or name
         try:
             # Also where another one is chosen: the route's own must exist.
-            entries = [services.registry.get(one) for one in (plain.detector, chosen)]
+            entries = [services.registry.get(one) for one in (name, chosen)]
             check_findable(services.registry, (chosen,), options)
             services.pipeline.check(user, (chosen,))
         except VisiongateError:
@@ -162,10 +157,15 @@ class ShortWay:
             return None
         return DetectRequest((chosen,), options.predict, options.selection, delete=True)
 
-    def _picture(self, edge: str, size: int, at: int, pieces: Collection[bytes]) -> bytes | None:
-        if size > self._most or sum(map(len, pieces)) != at + size:
+    def _picture(
+        self, head: bytes, headers: dict[bytes, bytes], pieces: Collection[bytes]
+    ) -> bytes | None:
+        form = _FORM.fullmatch(headers[b"content-type"])
+        at = len(head) + len(b"\r\n\r\n")
+        size = sum(map(len, pieces)) - at
+        if form is None or size > self._most or int(headers[b"content-length"]) != size:
             return None
-        part = only_file(b"".join(pieces), edge, at)
+        part = only_file(b"".join(pieces), form[1].decode(), at)
         if part is None or part[0] not in PARTS or len(part[2]) > self._max_bytes:
             return None
         return part[2]
@@ -180,34 +180,20 @@ def short_way_of(app: Flask) -> ShortWay | None:
     return ShortWay(app)
 
 
+def _is_plain(head: bytes, headers: dict[bytes, bytes]) -> bool:
+    """Tell whether nothing in the head changes the answer that is not looked at here."""
+    return (
+        headers.keys() <= _KNOWN_HEADERS
+        and ends_beyond_doubt(head, headers)
+        and _HOST.fullmatch(headers.get(b"host", b"")) is not None
+        and headers.get(b"accept", b"*/*") in _ACCEPTED
+        and b"authorization" in headers
+        and b"content-type" in headers
+        and all(map(_PLAIN.fullmatch, headers.values()))
+    )
+
+
 @lru_cache(maxsize=256)
-def _plain(head: bytes) -> _Plain | None:
-    """Read a head without its ``Content-Length``: all else is the same in a client's requests.
-
-    Returns None if anything in it changes the answer that is not looked at here.
-    """
-    line, headers = _LINE.fullmatch(head, 0, head.find(b"\r\n")), headers_of(head)
-    if line is None or headers is None or not headers.keys() <= _KNOWN_HEADERS:
-        return None
-    form = _FORM.fullmatch(headers.get(b"content-type", b""))
-    name, query = line[1].decode(), (line[2] or b"").decode()
-    options = _options(name, query)
-    if (
-        form is None
-        or options is None
-        or options.gender
-        or options.annotate
-        or b"authorization" not in headers
-        or not ends_beyond_doubt(head, headers | {b"content-length": b"0"})
-        or not _HOST.fullmatch(headers.get(b"host", b""))
-        or headers.get(b"accept", b"*/*") not in _ACCEPTED
-        or not all(map(_PLAIN.fullmatch, headers.values()))
-    ):
-        return None
-    authorization, request_id = headers[b"authorization"], headers.get(b"x-request-id", b"")
-    return _Plain(name, options, authorization.decode(), request_id.decode(), form[1].decode())
-
-
 def _options(name: str, query: str) -> DetectOptions | None:
     """Return the options of a query; None where one of them is refused."""
     given = parse_qsl(query, keep_blank_values=True)
