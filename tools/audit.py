@@ -5,7 +5,7 @@
 pip-audit asks PyPI for the record of each pinned version. Where that cannot be had (mirrors often
 lack them), the package's own record does as well if its newest version is the one pinned: the
 vulnerabilities in it are that version's (https://docs.pypi.org/api/json/). A version held back
-then counts as looked at only if somebody has read its advisories and says so in
+then counts as looked at only if somebody has read its advisories lately and says so in
 ``advisories.json``, of this very version. Whatever remains fails; nothing is passed over.
 """
 
@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ import requests
 ROOT = Path(__file__).resolve().parents[1]
 READ = Path(__file__).with_name("advisories.json")
 RECORD = "https://pypi.org/pypi/{name}/json"
+_GOOD_FOR = timedelta(days=30)
+"""How long a reading counts: advisories are written of old versions, too."""
 _SKIPPED = re.compile(r"\(([^()\s]+)\)$")
 
 
@@ -33,12 +36,13 @@ def main(arguments: list[str]) -> int:
         print(__doc__, file=sys.stderr)
         return 2
     packages = audited(arguments[0])
-    asked = [name for name, one in packages.items() if "version" not in one]
+    asked = sorted({one["name"] for one in packages if "version" not in one})
     with ThreadPoolExecutor(8) as pool:
         records = dict(zip(asked, pool.map(record, asked), strict=True))
     read = json.loads(READ.read_text(encoding="utf-8"))
     ways, wrong = {"pip-audit": 0, "its own record": 0, "reading": 0}, []
-    for name, one in packages.items():
+    for one in packages:
+        name = one["name"]
         way, found = judged(one, records.get(name), read.get(name, {}))
         if way:
             ways[way] += 1
@@ -51,7 +55,7 @@ def main(arguments: list[str]) -> int:
     return 1 if wrong else 0
 
 
-def audited(pip_audit: str) -> dict[str, dict[str, Any]]:
+def audited(pip_audit: str) -> list[dict[str, Any]]:
     """Return what pip-audit says of each package that this system and Python would install."""
     options = ("--disable-pip", "--no-deps", "--progress-spinner=off", "--format=json")
     done = subprocess.run(
@@ -61,10 +65,13 @@ def audited(pip_audit: str) -> dict[str, dict[str, Any]]:
         check=False,  # it exits with 1 where it finds something
     )
     try:
-        found = json.loads(done.stdout)["dependencies"]
+        found: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):
-        raise SystemExit(f"pip-audit did not answer:\n{done.stderr}") from None
-    return {one["name"]: one for one in found}
+        found = []
+    holes = any(one.get("vulns") for one in found)
+    if not found or done.returncode != (1 if holes else 0):
+        raise SystemExit(f"pip-audit did not answer as it does:\n{done.stderr}")
+    return found
 
 
 def record(name: str) -> dict[str, Any] | None:
@@ -89,11 +96,13 @@ def judged(
     if newest is not None and newest["info"]["version"] == version:
         known = [one for one in newest["vulnerabilities"] if not one.get("withdrawn")]
         return "its own record", [f"{version}: {_told(one)}" for one in known]
-    if read.get("version") == version:
+    days = datetime.now(timezone.utc).date() - date.fromisoformat(read.get("read", "1970-01-01"))
+    if read.get("version") == version and days <= _GOOD_FOR:
         return "reading", []
     return "", [
-        f"{version} could not be looked up: no record of this version can be had from here, and it "
-        f"is not the newest. Read its advisories, and say so in {READ.relative_to(ROOT)}."
+        f"{version} could not be looked up: no record of this version can be had from here, it is "
+        f"not the newest, and nobody has read its advisories in the last {_GOOD_FOR.days} days. "
+        f"Read them, and say so in tools/{READ.name}."
     ]
 
 

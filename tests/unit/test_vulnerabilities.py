@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -51,15 +53,21 @@ def index() -> Iterator[_Index]:
 def look(tmp_path: Path, index: _Index, monkeypatch: pytest.MonkeyPatch) -> Look:
     """Audit what a pip-audit says, beside the records of an index and a list of what was read."""
 
-    def run(*dependencies: dict[str, Any], read: dict[str, Any] | None = None) -> int:
+    def run(
+        *dependencies: dict[str, Any],
+        read: dict[str, Any] | None = None,
+        status: bool | None = None,
+    ) -> int:
         answer = json.dumps({"dependencies": dependencies})
         program = tmp_path / "pip-audit"
-        program.write_text(f"#!{sys.executable}\nprint({answer!r})\n")
+        status = any(one.get("vulns") for one in dependencies) if status is None else status
+        program.write_text(f"#!{sys.executable}\nprint({answer!r})\nexit({int(status)})\n")
         program.chmod(0o755)
         readings = tmp_path / "advisories.json"
         readings.write_text(json.dumps(read or {}))
         monkeypatch.setattr(audit, "READ", readings)
         monkeypatch.setattr(audit, "ROOT", tmp_path)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         monkeypatch.setattr(audit, "RECORD", f"http://127.0.0.1:{index.server_port}/{{name}}")
         return audit.main([str(program)])
 
@@ -104,9 +112,31 @@ def test_no_other_record_does(
     assert "old 1.2.0 could not be looked up" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("version", "code"), [("1.2.0", 0), ("1.2.1", 1)])
-def test_advisories_are_read_of_one_version(look: Look, version: str, code: int) -> None:
-    assert look(LEFT_OUT, read={"old": {"version": version}}) == code
+@pytest.mark.parametrize(
+    ("version", "days", "code"), [("1.2.0", 30, 0), ("1.2.0", 31, 1), ("1.2.1", 0, 1)]
+)
+def test_advisories_are_read_of_one_version_and_not_for_good(
+    look: Look, version: str, days: int, code: int
+) -> None:
+    day = datetime.now(timezone.utc).date() - timedelta(days=days)
+    assert look(LEFT_OUT, read={"old": {"version": version, "read": day.isoformat()}}) == code
+
+
+def test_of_two_pins_of_a_package_none_is_lost(look: Look) -> None:
+    known = {"id": "PYSEC-9", "fix_versions": ["2"]}
+    bad: dict[str, Any] = {"name": "new", "version": "1", "vulns": [known]}
+    assert look(bad, {"name": "new", "version": "2", "vulns": []}) == 1
+
+
+@pytest.mark.parametrize("found", [[], [{"name": "new", "version": "2", "vulns": []}]])
+def test_half_an_answer_is_none(look: Look, found: list[dict[str, Any]]) -> None:
+    with pytest.raises(SystemExit, match="did not answer"):
+        look(*found, status=True)
+
+
+def test_nothing_looked_up_is_not_clean(look: Look) -> None:
+    with pytest.raises(SystemExit, match="did not answer"):
+        look()
 
 
 def test_without_an_answer_nothing_is_clean(tmp_path: Path) -> None:
@@ -123,4 +153,4 @@ def test_whatever_was_read_is_what_is_pinned() -> None:
     read = json.loads(audit.READ.read_text(encoding="utf-8"))
     for name, one in read.items():
         assert one.keys() == {"version", "read", "held", "found"}
-        assert f"\n{name}=={one['version']}" in pins
+        assert re.search(rf"^{name}=={re.escape(one['version'])}(?![.0-9])", pins, re.MULTILINE)

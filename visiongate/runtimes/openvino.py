@@ -174,7 +174,7 @@ class OpenVinoModel:
                     # Without a copy: the array outlives the run, which ends before this returns.
                     request.set_input_tensor(i, self._tensor(np.ascontiguousarray(array), True))
                 if in_turn:
-                    request.infer()
+                    request.infer(share_outputs=True)  # which are copied below
                 else:
                     request.start_async()
                     request.wait()

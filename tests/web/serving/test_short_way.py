@@ -25,6 +25,7 @@ from tests.web.serving.ways import (
 )
 from visiongate.errors import DetectorUnavailable
 from visiongate.services import Services
+from visiongate.web.metrics import Metrics
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs fork")
 
@@ -115,6 +116,7 @@ def test_heads_that_gunicorn_refuses_or_reads_otherwise_are_left_to_it(
         plain.replace(b"\r\nHost: ", b"\r\nHost: other\r\nHost: ", 1),
         plain.replace(b"\r\nAccept: ", b"\r\n folded\r\nAccept: ", 1),
         plain.replace(b"\r\nAccept: ", b"\r\nTransfer-Encoding: chunked\r\nAccept: ", 1),
+        plain.replace(b"\r\nContent-Length: ", b"\r\nContent-Length: 5\r\nContent-Length: ", 1),
         plain.replace(b"curl/7", b"curl\xe9/7", 1),
         plain.replace(b"curl/7", b"curl\x01/7", 1),
         plain.replace(b"/object?", b"/object//?", 1),
@@ -266,14 +268,37 @@ def test_both_ways_count_and_log_alike(
     assert counts[0][detected] == 1
 
 
+def test_what_cannot_be_counted_is_answered_and_said(
+    ways: Ways, jpeg: bytes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    raw = request(ways, jpeg)
+    client = ways.short.ask(raw)
+    first = answer_of(client)
+    _line(capsys)
+    monkeypatch.setattr(Metrics, "observe", full)
+    client.wire.sendall(raw)  # the connection is kept, and takes another
+    assert answer_of(client) == first
+    written, end = "", time.monotonic() + SECONDS
+    while _ROUTE not in written and time.monotonic() < end:
+        written += capsys.readouterr().err
+    assert "a request could not be counted" in written
+    assert "no space left on device" in written
+    client.wire.sendall(raw)
+    assert answer_of(client) == first
+    monkeypatch.undo()
+    assert _counts(ways.short)["visiongate_requests_in_flight"] == 1
+
+
 def _line(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """Return the one line that is written of a request; it may come after the answer."""
     written, end = "", time.monotonic() + SECONDS
     while time.monotonic() < end:
         written += capsys.readouterr().err
-        found = [json.loads(one) for one in written.splitlines() if _ROUTE in one]
-        if found and written.endswith("\n"):
-            (line,) = found
+        if _ROUTE in written and written.endswith("\n"):
+            (line,) = (json.loads(one) for one in written.splitlines() if _ROUTE in one)
             return cast("dict[str, Any]", line)
         time.sleep(0.005)
     raise AssertionError(f"no line of a request in {written!r}")
@@ -293,7 +318,7 @@ def _counts_now(server: Server) -> dict[str, float]:
     return {
         name: float(value)
         for name, value in pairs
-        if "_sum" not in name and "_bucket" not in name and "_created" not in name
+        if not any(part in name for part in ("_sum", "_bucket", "_created", '"/metrics"'))
     }
 
 

@@ -26,7 +26,7 @@ from structlog.contextvars import clear_contextvars
 
 from visiongate.errors import VisiongateError
 from visiongate.pipeline import DetectRequest
-from visiongate.types import DetectorState, User
+from visiongate.types import DetectorState, Report, User
 from visiongate.web import logging as web_logging
 from visiongate.web.answers import detection_list, json_text
 from visiongate.web.api import API_PREFIX
@@ -116,20 +116,24 @@ class ShortWay:
             ended = time.perf_counter()
             send(_answer(body, request_id))
             # Counted and logged only now: the client need not wait for what it does not see.
-            self._metrics.observe(outcome.report, self._services.registry)
-            self._metrics.count("POST", _ROUTE, 200, ended - since)
             size = int(headers[b"content-length"])
-            self._log.info(
-                "request",
-                **web_logging.fields(
-                    "POST", _ROUTE, 200, ended - begun, user.username, size, len(body)
-                ),
-                detectors=[part.name for part in outcome.report.detectors],
+            told = web_logging.fields(
+                "POST", _ROUTE, 200, ended - begun, user.username, size, len(body)
             )
+            self._note(outcome.report, ended - since, told)
         finally:
-            self._metrics.leave()
             clear_contextvars()
+            self._metrics.leave()
         return True
+
+    def _note(self, report: Report, seconds: float, told: dict[str, object]) -> None:
+        """Count and log a request. Its answer has been sent: what fails here is no error of it."""
+        try:
+            self._metrics.observe(report, self._services.registry)
+            self._metrics.count("POST", _ROUTE, 200, seconds)
+        except Exception:  # noqa: BLE001 - the log says it
+            self._log.exception("a request could not be counted")
+        self._log.info("request", **told, detectors=[part.name for part in report.detectors])
 
     def _asked(self, user: User, name: str, query: str) -> DetectRequest | None:
         """Return what is asked for, unless it is refused or takes more than one detector."""
