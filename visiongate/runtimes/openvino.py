@@ -167,13 +167,13 @@ class OpenVinoModel:
             # Only the lone caller computes in its own thread. Woken for it, a thread of OpenVINO's
             # may land on the one core where the caller's and the helper that still looks for work
             # are already; the network then has one core of all, for seconds on end.
-            in_turn = idle is self._alone
+            in_this_thread = idle is self._alone
             request = idle.get()
             try:
                 for i, array in enumerate(arrays):
                     # Without a copy: the array outlives the run, which ends before this returns.
                     request.set_input_tensor(i, self._tensor(np.ascontiguousarray(array), True))
-                if in_turn:
+                if in_this_thread:
                     request.infer(share_outputs=True)  # which are copied below
                 else:
                     request.start_async()
