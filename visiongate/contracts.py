@@ -201,7 +201,7 @@ class RevocationStore(Protocol):
         ...
 
     def is_revoked(self, *ids: str) -> bool:
-        """Tell whether any of these ids is revoked. Sees other processes' revocations."""
+        """Tell whether any of these ids is revoked: by any process, once its call has returned."""
         ...
 
     def close(self) -> None:

@@ -43,6 +43,16 @@ for line in sys.stdin:
     print(revoked.revoke([line.strip()], until=4e9), flush=True)
 """
 
+_ASKER = """
+import sys
+from pathlib import Path
+from db.revocations import SQLiteRevocationStore
+
+revoked = SQLiteRevocationStore(Path(sys.argv[1]))
+for line in sys.stdin:
+    print(revoked.is_revoked(line.strip()), flush=True)
+"""
+
 # One process imports everything once and forks the victims: each adds users and writes down the
 # name of each one that the store has acknowledged, until it is killed.
 _VICTIMS = """
@@ -186,6 +196,18 @@ def test_of_four_processes_exactly_one_revokes_a_token(tmp_path: Path) -> None:
             assert sorted(answers) == ["False", "False", "False", "True"], number
     store = SQLiteRevocationStore(path)
     assert all(store.is_revoked(f"token {number}") for number in range(40))
+
+
+def test_a_revocation_that_has_returned_is_known_to_who_asked_a_moment_before(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "revoked.db"
+    store = SQLiteRevocationStore(path)
+    with _Team(_ASKER, path) as team:
+        for number in range(20):
+            assert team.ask([f"token {number}"] * 4) == ["False"] * 4
+            store.revoke([f"token {number}"], until=4e9)
+            assert team.ask([f"token {number}"] * 4) == ["True"] * 4, number
 
 
 def test_a_process_killed_at_random_moments_loses_no_acknowledged_user(tmp_path: Path) -> None:
