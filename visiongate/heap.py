@@ -17,7 +17,7 @@ _M_ARENA_MAX, _ARENAS = -8, 2
 _M_TRIM_THRESHOLD, _MOST_KEPT = -1, 8_000_000
 # What is larger goes back at once: kept among smaller things, it leaves gaps.
 _M_MMAP_THRESHOLD, _MOST_REUSED = -3, 4_000_000
-_EVERY_SECONDS = 5.0
+_EVERY_SECONDS = 1.0
 
 
 def tune() -> None:
