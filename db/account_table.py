@@ -10,6 +10,9 @@ from visiongate.types import Role, User
 __all__ = ["Accounts", "NotAnAccount"]
 
 
+_MOST_RECENT = 64
+
+
 class NotAnAccount(Exception):
     """A document that is no account: its id, and what is wrong with it."""
 
@@ -44,12 +47,21 @@ class Accounts:
         self._rights = tuple(rights)
         self.names = tuple(sorted(self._texts))
         self.last_id = max(ids, default=0)
+        self._recent: dict[str, tuple[int, User]] = {}
 
     def __contains__(self, name: object) -> bool:
         return name in self._texts
 
     def get(self, name: str) -> tuple[int, User]:
         """Return the account and the id of its document. Raises: KeyError."""
+        if (found := self._recent.get(name)) is None:
+            found = self._read(name)
+            if len(self._recent) >= _MOST_RECENT:
+                self._recent.clear()
+            self._recent[name] = found
+        return found
+
+    def _read(self, name: str) -> tuple[int, User]:
         doc_id, number, epoch, created, password_hash = self._texts[name].split(" ", 4)
         role, disabled, detectors, requests, megapixels = self._rights[int(number)]
         return int(doc_id), User(

@@ -20,6 +20,7 @@ from visiongate.registry import Entry, Registry
 from visiongate.selection import Selection
 from visiongate.types import (
     DetectorReport,
+    DetectorState,
     Enough,
     Image,
     Picture,
@@ -174,7 +175,9 @@ class Pipeline:
         return entries
 
     def _metered(self, user: User) -> AbstractContextManager[Charge | None]:
-        return nullcontext() if self._quotas is None else self._quotas.metered(user)
+        if self._quotas is None or not any(self._quotas.limits(user)):
+            return nullcontext()
+        return self._quotas.metered(user)
 
     def _record(self, user: User, reports: Sequence[DetectorReport]) -> None:
         """Record which sensitive detectors have judged how many faces, or found how much."""
@@ -196,8 +199,9 @@ class Pipeline:
     def _load(self, entries: Sequence[Entry]) -> None:
         """Load what has not been loaded yet before a place is taken, which others could use."""
         for entry in entries:
-            with suppress(VisiongateError):  # raised again, and reported, in its turn
-                self._ready(entry)
+            if entry.state is not DetectorState.READY:
+                with suppress(VisiongateError):  # raised again, and reported, in its turn
+                    self._ready(entry)
 
     def _keep(
         self,

@@ -34,6 +34,10 @@ __all__ = [
 ]
 
 
+# ``json.dumps`` makes another encoder for each answer.
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
 def json_response(payload: object, status: int = 200) -> Response:
     """Return ``payload`` as JSON, its members in the order that the types above give."""
     return Response(json_text(payload), status, mimetype="application/json")
@@ -41,7 +45,7 @@ def json_response(payload: object, status: int = 200) -> Response:
 
 def json_text(payload: object) -> str:
     """Return ``payload`` as such an answer's body."""
-    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False) + "\n"
+    return _encode(payload) + "\n"
 
 
 def detection_list(report: Report, judged_by: str | None = None) -> list[ListItem]:

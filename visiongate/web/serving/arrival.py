@@ -84,9 +84,10 @@ class Arrival:
 
     def _read_head(self, head: bytes) -> None:
         self.has_head = True
-        lengths = _LENGTH.findall(head)
-        self.expects = bool(_EXPECTS.search(head))
-        if _CODED.search(head):
+        names = head.lower()  # in which to look for a name costs a tenth of an expression
+        lengths = _LENGTH.findall(head) if b"content-length:" in names else []
+        self.expects = b"expect:" in names and bool(_EXPECTS.search(head))
+        if b"transfer-encoding:" in names and _CODED.search(head):
             self._chunks = _Chunks()
             return
         self._missing = int(lengths[0]) if len(lengths) == 1 else 0

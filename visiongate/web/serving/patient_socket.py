@@ -7,6 +7,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -69,8 +70,10 @@ class PatientSocket(socket.socket):
 
     def read_until(self, size: int, until: float) -> bytes:
         """Return what comes before that ``monotonic`` time; nothing if the client is gone, too."""
-        left = until - time.monotonic()
         try:
+            with suppress(BlockingIOError):
+                return super().recv(size)  # a client without a pause is here already
+            left = until - time.monotonic()
             return super().recv(size) if left > 0 and _can_read(self, left) else b""
         except OSError:
             return b""
@@ -106,6 +109,11 @@ class PatientSocket(socket.socket):
         Raises:
             OSError: the client is gone, or takes nothing of very much.
         """
+        if not self._unsent and not self.sends_together:
+            with suppress(BlockingIOError):
+                data = memoryview(data)[super().send(data) :]
+            if not data:
+                return
         if len(data) + self.unsent_bytes > _MOST_UNSENT:
             raise ConnectionResetError("the client does not take its answer")
         self._unsent.append(memoryview(data))

@@ -48,6 +48,7 @@ __all__ = ["ShortWay", "short_way_of"]
 
 _MOST_HEAD = 4000
 """Bytes; gunicorn allows a request line of 4094, and headers of 8190 each."""
+_MOST_KNOWN = 256
 _ROUTE = f"{API_PREFIX}/detect/{{name}}"
 _LINE = re.compile(
     rb"POST %s/detect/([a-z0-9_-]{1,64})(?:\?([A-Za-z0-9_.,=&-]{0,256}))? HTTP/1\.1"
@@ -80,6 +81,7 @@ class ShortWay:
         self._services = services
         self._metrics = metrics_of(app)
         self._log = web_logging.request_log()
+        self._known: dict[tuple[str, str, str], tuple[User, DetectRequest]] = {}
         self._max_bytes = services.settings.max_upload_bytes
         self._most = min(MOST_BYTES, app.config["MAX_CONTENT_LENGTH"])
 
@@ -99,7 +101,7 @@ class ShortWay:
             return False
         user = known_holder(headers[b"authorization"].decode(), self._app)
         name, query = line[1].decode(), (line[2] or b"").decode()
-        asked = self._asked(user, name, query) if user is not None else None
+        asked = self._asked_before(user, name, query) if user is not None else None
         if user is None or asked is None:
             return False
         picture = self._picture(head, headers, pieces)
@@ -134,6 +136,23 @@ class ShortWay:
         except Exception:  # noqa: BLE001 - the log says it
             self._log.exception("a request could not be counted")
         self._log.info("request", **told, detectors=[part.name for part in report.detectors])
+
+    def _asked_before(self, user: User, name: str, query: str) -> DetectRequest | None:
+        """Return ``_asked`` of these, or what it was for the same before.
+
+        What else it depends on stays while the process runs: settings, and detectors once they are
+        ready. Of an account that has changed there is another object.
+        """
+        key = user.username, name, query
+        known_user, asked = self._known.get(key, (None, None))
+        if known_user is user:
+            return asked
+        asked = self._asked(user, name, query)
+        if asked is not None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = user, asked
+        return asked
 
     def _asked(self, user: User, name: str, query: str) -> DetectRequest | None:
         """Return what is asked for, unless it is refused or takes more than one detector."""
