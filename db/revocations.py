@@ -37,12 +37,20 @@ class SQLiteRevocationStore:
     expired by themselves a week ago are deleted on the way. ``clock`` gives Unix seconds.
 
     An answer may be some milliseconds old: a revocation that is under way may not show in it. It
-    shows in every answer, of every process, once ``revoke`` has returned, which waits for that.
+    shows in every answer, of every process, once ``revoke`` has returned, which waits for that
+    (by ``wait``, in seconds).
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._path = Path(path).resolve()
         self._clock = clock
+        self._wait = wait
         self._good_until: dict[tuple[str, ...], float] = {}
         # Apart, so that asking does not wait for a revocation's way to the disk.
         self._reader, self._writer = (
@@ -75,7 +83,7 @@ class SQLiteRevocationStore:
                 )
         self._good_until.clear()
         # Whoever asked just before, in any process, may count on what they were told until then.
-        time.sleep(_REMEMBERED_SECONDS)
+        self._wait(_REMEMBERED_SECONDS)
         return all_good
 
     def is_revoked(self, *ids: str) -> bool:

@@ -7,23 +7,21 @@ from collections.abc import Mapping
 
 __all__ = ["ends_beyond_doubt", "headers_of"]
 
-_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CONTROL = re.compile(rb"[\0\r\n]")
+_LINES = re.compile(rb"(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\0\r\n]*)*")
 _REQUEST = re.compile(rb"POST [!-~]+ HTTP/1\.1")
 _DIGITS = re.compile(rb"[0-9]{1,15}")
 
 
 def headers_of(head: bytes) -> dict[bytes, bytes] | None:
     """Return the headers, names in lower case; None where a line is odd, or a name comes twice."""
+    request, *lines = head.split(b"\r\n")
+    if _LINES.fullmatch(head, len(request)) is None:
+        return None
     found: dict[bytes, bytes] = {}
-    for line in head.split(b"\r\n")[1:]:
-        name, colon, value = line.partition(b":")
-        name = name.lower()
-        odd = not (colon and _NAME.fullmatch(name)) or _CONTROL.search(value) is not None
-        if odd or name in found:
-            return None
-        found[name] = value.strip(b" \t")
-    return found
+    for line in lines:
+        name, _, value = line.partition(b":")
+        found[name.lower()] = value.strip(b" \t")
+    return found if len(found) == len(lines) else None
 
 
 def ends_beyond_doubt(head: bytes, headers: Mapping[bytes, bytes] | None) -> bool:

@@ -49,6 +49,7 @@ __all__ = ["ShortWay", "short_way_of"]
 _MOST_HEAD = 4000
 """Bytes; gunicorn allows a request line of 4094, and headers of 8190 each."""
 _MOST_KNOWN = 256
+"""Accounts, with what they ask for, that are remembered."""
 _ROUTE = f"{API_PREFIX}/detect/{{name}}"
 _LINE = re.compile(
     rb"POST %s/detect/([a-z0-9_-]{1,64})(?:\?([A-Za-z0-9_.,=&-]{0,256}))? HTTP/1\.1"
@@ -56,7 +57,7 @@ _LINE = re.compile(
 )
 _FORM = re.compile(rb"multipart/form-data; ?boundary=([A-Za-z0-9_-]{1,70})")
 _HOST = re.compile(rb"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){,7}(?::[0-9]{1,5})?")
-_PLAIN = re.compile(rb"[ -~]*")
+_PLAIN = re.compile(rb"[ -~\r\n]*")
 _ACCEPTED = (b"*/*", b"application/json")
 _READ_HERE = frozenset(
     {b"host", b"content-length", b"content-type", b"authorization", b"accept", b"connection"}
@@ -212,7 +213,7 @@ def _is_plain(head: bytes, headers: dict[bytes, bytes]) -> bool:
         and headers.get(b"accept", b"*/*") in _ACCEPTED
         and b"authorization" in headers
         and b"content-type" in headers
-        and all(map(_PLAIN.fullmatch, headers.values()))
+        and _PLAIN.fullmatch(head) is not None
     )
 
 
