@@ -232,7 +232,7 @@ def build_services(settings: Settings) -> Services:
         probe=probe,
         fetcher=build_fetcher(settings),
         # Also with retention off: what was kept before it was switched off still gets old.
-        _sweeper=Sweeper(kept, settings.sweep_seconds),
+        _sweeper=Sweeper(kept, settings.sweep_seconds, lambda: kept.is_filling),
     )
 
 

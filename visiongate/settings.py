@@ -150,7 +150,11 @@ class Settings(BaseSettings):
         description="Disk budget of kept pictures; the oldest are swept beyond it.",
     )
     sweep_seconds: float = Field(
-        60.0, gt=0, allow_inf_nan=False, description="How often kept pictures are swept."
+        60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="How often kept pictures are swept, where less than a tenth of their disk "
+        "budget has come since.",
     )
 
     # -- detectors

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -431,6 +432,32 @@ def test_sweeper_sweeps_at_once_and_then_waits() -> None:
     sweeper.stop()
     assert not [t for t in threading.enumerate() if t.name == "sweep"]
     assert store.sweeps == 1
+
+
+def test_sweeper_sweeps_at_once_where_much_is_kept(folder: Path, clock: Clock) -> None:
+    store = FilePictureStore(folder, max_age_seconds=DAY, max_bytes=20_000, clock=clock)
+    sweeper = Sweeper(store, 3600, lambda: store.is_filling)
+    sweeper.start()
+    try:
+        for _ in range(40):
+            clock.now += 1
+            store.keep("ann", b"x" * 1000, PNG, None)
+        end = time.monotonic() + 30
+        while len(store.list()) > 20 and time.monotonic() < end:
+            time.sleep(0.05)
+        assert 10 < len(store.list()) <= 20
+    finally:
+        sweeper.stop()
+
+
+def test_a_store_is_filling_by_what_came_since_its_last_sweep(folder: Path, clock: Clock) -> None:
+    store = FilePictureStore(folder, max_age_seconds=DAY, max_bytes=20_000, clock=clock)
+    store.keep("ann", b"x" * 1000, PNG, None)
+    assert not store.is_filling
+    store.keep("ann", b"x" * 1000, PNG, None)
+    assert store.is_filling
+    assert store.sweep() == 0
+    assert not store.is_filling
 
 
 def test_sweeper_starts_again_after_a_stop() -> None:

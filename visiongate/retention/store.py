@@ -40,6 +40,7 @@ class FilePictureStore:
         # Spares a listing from opening thousands of files, and a sweep from looking at them;
         # neither changes once a picture is kept.
         self._memory = Memory()
+        self._new_bytes = 0
 
     def keep(
         self, owner: str, original: bytes, picture: Picture, annotated: bytes | None
@@ -63,6 +64,7 @@ class FilePictureStore:
             raise layout.unavailable("written", error) from error
         looked = Looked(meta.created, size, meta.file_names)
         self._memory.put(picture_id, looked=looked, meta=meta)
+        self._new_bytes += size
         return self._retained(picture_id, meta)
 
     def get(self, picture_id: str) -> Retained:
@@ -122,12 +124,21 @@ class FilePictureStore:
             raise layout.unavailable("listed", error) from error
         return sum(self._remove(folder) for folder in folders)
 
+    @property
+    def is_filling(self) -> bool:
+        """Whether this process has kept a tenth of the disk budget since it last swept.
+
+        Nobody waits a minute then, at whose end there might be many times the budget.
+        """
+        return self._new_bytes > self._max_bytes / 10
+
     def sweep(self) -> int:
         """Delete what is too old or over the disk budget; return how many pictures went.
 
         Raises:
             StoreUnavailable: something could not be deleted; the rest was.
         """
+        self._new_bytes = 0
         swept = sweeping.sweep(
             self._folder,
             self._memory,

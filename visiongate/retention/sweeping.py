@@ -7,7 +7,8 @@ import logging
 import math
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _WRITING_SECONDS = 3600.0  # nothing takes so long to write: what is older was left by a crash
 _CLOCK_SLACK_SECONDS = 60.0
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,17 @@ def sweep(
 
 
 class Sweeper:
-    """A background thread that sweeps a store at once, then every ``interval`` seconds."""
+    """A background thread that sweeps a store at once, then every ``interval`` seconds.
 
-    def __init__(self, store: PictureStore, interval: float) -> None:
+    Earlier where ``is_due``, which is asked every second.
+    """
+
+    def __init__(
+        self, store: PictureStore, interval: float, is_due: Callable[[], bool] = lambda: False
+    ) -> None:
         self._store = store
         self._interval = interval
+        self._is_due = is_due
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -105,8 +113,18 @@ class Sweeper:
             except Exception:
                 # Whatever it was, the next round may go well; without one the disk fills up.
                 logger.exception("sweeping kept pictures failed")
-            if stopping.wait(self._interval):
+            if not self._waits(stopping):
                 return
+
+    def _waits(self, stopping: threading.Event) -> bool:
+        """Wait until a sweep is due; return False if there is to be none."""
+        until = time.monotonic() + self._interval
+        while (left := until - time.monotonic()) > 0:
+            if stopping.wait(min(left, _LOOK_SECONDS)):
+                return False
+            if self._is_due():
+                break
+        return not stopping.is_set()
 
 
 @contextlib.contextmanager
