@@ -153,8 +153,8 @@ class Settings(BaseSettings):
         60.0,
         gt=0,
         allow_inf_nan=False,
-        description="How often kept pictures are swept, where less than a tenth of their disk "
-        "budget has come since.",
+        description="How often kept pictures are swept, where no worker has kept a tenth of "
+        "their disk budget since.",
     )
 
     # -- detectors

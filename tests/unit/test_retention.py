@@ -460,6 +460,16 @@ def test_a_store_is_filling_by_what_came_since_its_last_sweep(folder: Path, cloc
     assert not store.is_filling
 
 
+def test_sweeper_that_fails_waits_however_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("visiongate.retention.sweeping._LOOK_SECONDS", 0.01)
+    store = ScriptedStore(0, 0, StoreUnavailable("not ours"))
+    sweeper = Sweeper(store, 3600, lambda: True)  # type: ignore[arg-type]
+    sweeper.start()
+    assert not store.done.wait(0.5)
+    sweeper.stop()
+    assert store.sweeps == 3
+
+
 def test_sweeper_starts_again_after_a_stop() -> None:
     store = ScriptedStore()
     sweeper = Sweeper(store, 3600)  # type: ignore[arg-type]

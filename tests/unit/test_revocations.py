@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -53,6 +54,22 @@ def test_a_clock_that_was_ahead_makes_no_ended_token_good_again(path: Path) -> N
     store.revoke(["another"], until=now + 3600)
     now -= 3 * 3600
     assert store.is_revoked("ended")
+
+
+def test_who_ends_a_token_waits_until_nobody_counts_on_an_older_answer(path: Path) -> None:
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        assert SQLiteRevocationStore(path).is_revoked("ended"), "it is known from here on"
+        waited.append(seconds)
+        time.sleep(seconds)
+
+    other = SQLiteRevocationStore(path)
+    store = SQLiteRevocationStore(path, wait=wait)
+    assert not other.is_revoked("ended")
+    store.revoke(["ended"], until=NEVER)
+    assert other.is_revoked("ended")
+    assert len(waited) == 1
 
 
 @posix

@@ -74,7 +74,7 @@ def sweep(
 class Sweeper:
     """A background thread that sweeps a store at once, then every ``interval`` seconds.
 
-    Earlier where ``is_due``, which is asked every second.
+    Earlier where ``is_due``, which is asked every second, unless the last sweep has failed.
     """
 
     def __init__(
@@ -104,25 +104,27 @@ class Sweeper:
 
     def _run(self, stopping: threading.Event) -> None:
         while True:
+            failed = True
             try:
                 gone = self._store.sweep()
                 if gone:
                     logger.info("swept %d kept pictures", gone)
+                failed = False
             except VisiongateError as error:
                 logger.warning("kept pictures were not all swept: %s", error.detail)
             except Exception:
                 # Whatever it was, the next round may go well; without one the disk fills up.
                 logger.exception("sweeping kept pictures failed")
-            if not self._waits(stopping):
+            if not self._waits(stopping, (lambda: False) if failed else self._is_due):
                 return
 
-    def _waits(self, stopping: threading.Event) -> bool:
+    def _waits(self, stopping: threading.Event, is_due: Callable[[], bool]) -> bool:
         """Wait until a sweep is due; return False if there is to be none."""
         until = time.monotonic() + self._interval
         while (left := until - time.monotonic()) > 0:
             if stopping.wait(min(left, _LOOK_SECONDS)):
                 return False
-            if self._is_due():
+            if is_due():
                 break
         return not stopping.is_set()
 

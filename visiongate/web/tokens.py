@@ -73,8 +73,8 @@ class _Grant:
 class _Known:
     """Tokens whose signatures were found good lately, since finding out costs 0.3 ms.
 
-    A token is known while its key is; its time, its revocation and its user are looked at in
-    every request, as any token's are.
+    A token is known while its key is; its time and its user are looked at, and its revocation
+    asked of the store, in every request, as any token's are.
     """
 
     def __init__(self, keys: KeyRing, size: int = 1024) -> None:

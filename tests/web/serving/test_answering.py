@@ -132,6 +132,14 @@ def test_for_what_a_thread_waits(head: bytes, waits: bool) -> None:
     assert is_waited_for(arrival) == waits
 
 
+def test_no_thread_waits_for_a_head_without_end() -> None:
+    arrival = Arrival(10_000_000)
+    arrival.feed(b"GET /" + b"a" * 60_000)
+    assert is_waited_for(arrival)
+    arrival.feed(b"a" * 10_000)
+    assert not is_waited_for(arrival)
+
+
 def test_others_are_answered_beside_chunks_without_end(ways: Ways, jpeg: bytes) -> None:
     raw = request(ways, jpeg)
     greedy = ways.short.ask(raw)

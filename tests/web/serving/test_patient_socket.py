@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -57,6 +58,19 @@ def test_pieces_leave_together_where_they_shall(
     assert patient.unsent_bytes == 0
 
 
+def test_whatever_else_comes_waiting_ends_at_its_time(
+    wires: tuple[PatientSocket, socket.socket],
+) -> None:
+    patient, theirs = wires
+    theirs.sendall(b"there already")
+    assert patient.read_until(5, time.monotonic()) == b""
+    assert patient.read_until(5, time.monotonic() + 60) == b"there"
+    assert patient.read_until(99, time.monotonic() + 60) == b" already"
+    assert patient.read_until(99, time.monotonic() + 0.01) == b""
+    theirs.close()
+    assert patient.read_until(99, time.monotonic() + 60) == b""
+
+
 def test_a_large_answer_waits_for_nothing(wires: tuple[PatientSocket, socket.socket]) -> None:
     patient, theirs = wires
     patient.sends_together = True
@@ -85,6 +99,7 @@ def test_a_client_that_is_gone_is_told_of(wires: tuple[PatientSocket, socket.soc
     theirs.close()
     with pytest.raises(OSError, match="pipe"):
         patient.sendall(b"head ")
+    assert patient.unsent_bytes == 5, "whoever looks would take it for sent"
 
 
 def test_more_than_any_answer_has_is_refused(

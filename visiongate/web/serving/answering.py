@@ -120,7 +120,7 @@ def is_waited_for(arrival: Arrival) -> bool:
     how much they are; and a client that waits to be told to go on is told so there.
     """
     if not arrival.has_head:
-        return True
+        return not arrival.head_too_large
     if arrival.expects or not 0 <= arrival.missing <= _MOST_LINGERED_FOR:
         return False
     return arrival.is_whole or arrival.missing > 0

@@ -70,11 +70,13 @@ class PatientSocket(socket.socket):
 
     def read_until(self, size: int, until: float) -> bytes:
         """Return what comes before that ``monotonic`` time; nothing if the client is gone, too."""
+        left = until - time.monotonic()
+        if left <= 0:
+            return b""
         try:
             with suppress(BlockingIOError):
                 return super().recv(size)  # a client without a pause is here already
-            left = until - time.monotonic()
-            return super().recv(size) if left > 0 and _can_read(self, left) else b""
+            return super().recv(size) if _can_read(self, left) else b""
         except OSError:
             return b""
 
@@ -110,8 +112,13 @@ class PatientSocket(socket.socket):
             OSError: the client is gone, or takes nothing of very much.
         """
         if not self._unsent and not self.sends_together:
-            with suppress(BlockingIOError):
+            try:
                 data = memoryview(data)[super().send(data) :]
+            except BlockingIOError:
+                pass
+            except OSError:
+                self._unsent.append(memoryview(data))  # so that it is seen not to have been sent
+                raise
             if not data:
                 return
         if len(data) + self.unsent_bytes > _MOST_UNSENT:

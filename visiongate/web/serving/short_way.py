@@ -165,6 +165,8 @@ class ShortWay:
         try:
             # Also where another one is chosen: the route's own must exist.
             entries = [services.registry.get(one) for one in (name, chosen)]
+            if entries[-1].state is not DetectorState.READY:  # nor is known what it can find
+                return None
             check_findable(services.registry, (chosen,), options)
             services.pipeline.check(user, (chosen,))
         except VisiongateError:
@@ -172,7 +174,6 @@ class ShortWay:
         info = entries[-1].info
         if (
             (not options.delete and services.pipeline.keeps)
-            or entries[-1].state is not DetectorState.READY
             or info is None
             or info.sensitive  # whose use is recorded, with who asked from where
             or info.needs == "faces"
