@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-import logging
 import os
 import resource
 import stat
 import subprocess
 import sys
-import threading
-import time
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +19,7 @@ import numpy as np
 import pytest
 
 from visiongate.errors import PictureUnknown, StoreUnavailable
-from visiongate.retention import FilePictureStore, Sweeper, layout
+from visiongate.retention import FilePictureStore, layout
 from visiongate.types import Picture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -357,26 +354,7 @@ def test_threads_keep_read_delete_and_sweep_at_once(folder: Path, clock: Clock) 
         assert store.read(kept.id)[0] == b"x" * 1000
 
 
-# -- the sweeper
-
-
-class ScriptedStore:
-    """Sweeps as told: each item is a count or an error; then 0 for ever."""
-
-    def __init__(self, *script: int | Exception) -> None:
-        self.script = list(script)
-        self.sweeps = 0
-        self.done = threading.Event()
-
-    def sweep(self) -> int:
-        self.sweeps += 1
-        if not self.script:
-            self.done.set()
-            return 0
-        step = self.script.pop(0)
-        if isinstance(step, Exception):
-            raise step
-        return step
+# -- what stays in memory
 
 
 def test_nothing_stays_in_memory_of_pictures_that_are_gone(folder: Path, clock: Clock) -> None:
@@ -407,94 +385,3 @@ def _held_by_retention() -> int:
     where = tracemalloc.Filter(True, str(Path(layout.__file__).parent / "*"))
     taken = tracemalloc.take_snapshot().filter_traces([where])
     return sum(line.count for line in taken.statistics("lineno"))
-
-
-def test_sweeper_goes_on_after_errors(caplog: pytest.LogCaptureFixture) -> None:
-    store = ScriptedStore(StoreUnavailable("disk full"), RuntimeError("a bug"), 7)
-    sweeper = Sweeper(store, 0.001)  # type: ignore[arg-type]
-    with caplog.at_level(logging.INFO, logger="visiongate.retention"):
-        sweeper.start()
-        assert store.done.wait(30)
-        sweeper.stop()
-    assert "disk full" in caplog.text
-    assert "a bug" in caplog.text
-    assert "swept 7" in caplog.text
-
-
-def test_sweeper_sweeps_at_once_and_then_waits() -> None:
-    store = ScriptedStore()
-    sweeper = Sweeper(store, 3600)  # type: ignore[arg-type]
-    sweeper.start()
-    sweeper.start()
-    assert store.done.wait(30)
-    running = [t for t in threading.enumerate() if t.name == "sweep"]
-    assert [t.daemon for t in running] == [True]
-    sweeper.stop()
-    assert not [t for t in threading.enumerate() if t.name == "sweep"]
-    assert store.sweeps == 1
-
-
-def test_sweeper_sweeps_at_once_where_much_is_kept(folder: Path, clock: Clock) -> None:
-    store = FilePictureStore(folder, max_age_seconds=DAY, max_bytes=20_000, clock=clock)
-    sweeper = Sweeper(store, 3600, lambda: store.is_filling)
-    sweeper.start()
-    try:
-        for _ in range(40):
-            clock.now += 1
-            store.keep("ann", b"x" * 1000, PNG, None)
-        end = time.monotonic() + 30
-        while len(store.list()) > 20 and time.monotonic() < end:
-            time.sleep(0.05)
-        assert 10 < len(store.list()) <= 20
-    finally:
-        sweeper.stop()
-
-
-def test_a_store_is_filling_by_what_came_since_its_last_sweep(folder: Path, clock: Clock) -> None:
-    store = FilePictureStore(folder, max_age_seconds=DAY, max_bytes=20_000, clock=clock)
-    store.keep("ann", b"x" * 1000, PNG, None)
-    assert not store.is_filling
-    store.keep("ann", b"x" * 1000, PNG, None)
-    assert store.is_filling
-    assert store.sweep() == 0
-    assert not store.is_filling
-
-
-def test_sweeper_that_fails_waits_however_much_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("visiongate.retention.sweeping._LOOK_SECONDS", 0.01)
-    store = ScriptedStore(0, 0, StoreUnavailable("not ours"))
-    sweeper = Sweeper(store, 3600, lambda: True)  # type: ignore[arg-type]
-    sweeper.start()
-    assert not store.done.wait(0.5)
-    sweeper.stop()
-    assert store.sweeps == 3
-
-
-def test_sweeper_starts_again_after_a_stop() -> None:
-    store = ScriptedStore()
-    sweeper = Sweeper(store, 3600)  # type: ignore[arg-type]
-    sweeper.stop()
-    for _ in range(2):
-        store.done.clear()
-        sweeper.start()
-        assert store.done.wait(30)
-        sweeper.stop()
-    assert store.sweeps == 2
-
-
-def test_sweeper_sweeps_a_real_store(store: FilePictureStore, folder: Path, clock: Clock) -> None:
-    store.keep("anna", b"1", PNG, None)
-    clock.now += 31 * DAY
-    finished = threading.Event()
-
-    class Watched:
-        def sweep(self) -> int:
-            gone = store.sweep()
-            finished.set()
-            return gone
-
-    sweeper = Sweeper(Watched(), 3600)  # type: ignore[arg-type]
-    sweeper.start()
-    assert finished.wait(30)
-    sweeper.stop()
-    assert files(folder) == []
